@@ -1,0 +1,47 @@
+// The Executor port: what turns a claimed run into events. Graphs are one, workflows the other.
+import type { RunWriter } from '../events/event-log.ts'
+import type { Run } from './runs.ts'
+
+/** A run that this process owns under `attempt` until its lease ends. */
+export interface ClaimedRun {
+  run: Run
+  attempt: number
+  /** The log's length when it was claimed, the `metadata` event of this attempt included. */
+  last_seq: number
+}
+
+export interface Interrupt {
+  id?: string
+  value: unknown
+}
+
+/** How an execution that did not fail came to its end. */
+export interface Ending {
+  /** Open interrupts by task id; empty when nothing waits for an answer. */
+  interrupts: Record<string, Interrupt[]>
+  /** Whether nodes are left to run: at a breakpoint, after an interrupt. */
+  has_next: boolean
+}
+
+/**
+ * Executes a run, appending every event and every row to the writer, in order. Rejects when the run fails, or with the
+ * signal's reason when it was stopped. Once it settles it appends nothing more.
+ */
+export type Executor = (claimed: ClaimedRun, writer: RunWriter, signal: AbortSignal) => Promise<Ending>
+
+/** Why a run is stopped: the reason of its signal. The first reason wins. */
+export type StopReason =
+  | { type: 'cancelled' }
+  | { type: 'timeout'; after_ms: number }
+  | { type: 'lease_lost' }
+  | { type: 'shutting_down' }
+
+export class Stopped extends Error {
+  override name = 'AbortError'
+  readonly reason: StopReason
+
+  constructor(reason: StopReason) {
+    super(`the run was stopped: ${reason.type}`)
+    this.reason = reason
+  }
+}

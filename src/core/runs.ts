@@ -1,0 +1,311 @@
+// Runs: one execution of an assistant on a thread. The table is the queue: a pending run is due at `not_before`, a
+// running one is due again when its lease ends. This file has what clients ask of runs; claims.ts what workers do.
+//
+//   create ──► pending ──claim──► running ──finish──► success | error | timeout | interrupted
+//                │  ▲                │
+//                │  └─ hand back ────┤ lease ended: claimed again (crashes + 1)
+//                └─ cancel: interrupted, or erased (rollback)
+//
+// Every transition locks the thread first, then the run's head. Cancelling a run that executes elsewhere only leaves
+// `cancel_action` on its row: the first one wins, its owner (or whoever claims it next) carries it out.
+import sql, { empty } from 'sql-template-tag'
+import { all, first, type Steps, transition } from '../db/database.ts'
+import { type Assistant, findAssistant } from './assistants.ts'
+import { type ClaimOptions, endRun, eraseRun, startRun } from './claims.ts'
+import { RunloomError } from './errors.ts'
+import type { ClaimedRun } from './executor.ts'
+import { insertThread, lockThread, refreshThread, type Thread } from './threads.ts'
+
+export type RunStatus = 'pending' | 'running' | 'success' | 'error' | 'timeout' | 'interrupted'
+
+export interface Run {
+  run_id: string
+  thread_id: string
+  /** The order of creation on the thread, from 1. */
+  position: number
+  kind: string
+  assistant_id: string
+  status: RunStatus
+  metadata: string
+  kwargs: string
+  multitask_strategy: string
+  created_at: string
+  updated_at: string
+  started_at: string | null
+  ended_at: string | null
+  retained_from: number | null
+  not_before: number
+  wait_reason: string | null
+  worker_id: string | null
+  crashes: number
+  cancel_action: CancelAction | null
+  /** JSON `{reason, by?, error?}` once it has ended. */
+  ending: string | null
+  base_seq: number | null
+  thread_before: string | null
+}
+
+/** `interrupt` keeps what the run stored; `rollback` erases run and checkpoints; `delete` keeps checkpoints only. */
+export type CancelAction = 'interrupt' | 'rollback' | 'delete'
+export type MultitaskStrategy = 'reject' | 'enqueue' | 'interrupt' | 'rollback'
+
+export interface CreateRun {
+  run_id: string
+  thread_id: string
+  assistant_id: string
+  /** What to do when the thread is unknown. `temporary`: create one that goes after its run. */
+  if_not_exists: 'reject' | 'create' | 'temporary'
+  /** JSON objects as the client sent them; config, context and metadata are merged with the assistant's and thread's. */
+  kwargs: Record<string, unknown> & { config?: RunConfig; context?: Record<string, unknown> }
+  metadata: Record<string, unknown>
+  multitask_strategy: MultitaskStrategy
+  after_ms: number
+  idempotency?: { face: string; key: string; body_hash: string }
+  /** Start it here in the same transaction when nothing else is in flight on the thread. */
+  claim?: ClaimOptions
+}
+
+export interface RunConfig {
+  configurable?: Record<string, unknown>
+  metadata?: Record<string, unknown>
+  [key: string]: unknown
+}
+
+export interface Created {
+  run: Run
+  /** Set when it was started at once. */
+  claimed?: ClaimedRun
+  /** True when the idempotency key had made this run before. */
+  repeated: boolean
+  /** Runs whose owners have to be told to look at `cancel_action`. */
+  cancelling: string[]
+}
+
+/** Idempotency keys are kept for a day. */
+const KEY_LIFETIME_MS = 24 * 60 * 60 * 1000
+
+export const createRun = transition(import.meta.url, 'createRun', function* (args: CreateRun): Steps<Created> {
+  const earlier = yield* earlierRun(args)
+  if (earlier) return { run: earlier, repeated: true, cancelling: [] }
+  const assistant = yield* findAssistant(args.assistant_id)
+  const thread = yield* threadOf(args, assistant)
+  const { cancelling, busy } = yield* applyStrategy(args, thread)
+  const position = thread.last_position + 1
+  const { config, context, metadata } = merge(args, assistant, thread)
+  const kwargs = JSON.stringify({ ...args.kwargs, config, context })
+  const run = (yield* first<Run>(sql`
+    insert into runs (run_id, thread_id, position, kind, assistant_id, status, metadata, kwargs, multitask_strategy,
+      created_at, updated_at, not_before, crashes)
+    values (${args.run_id}, ${thread.thread_id}, ${position}, 'graph', ${assistant.assistant_id}, 'pending',
+      ${JSON.stringify(metadata)}, ${kwargs}, ${args.multitask_strategy}, now_iso(), now_iso(),
+      now_ms() + ${args.after_ms}, 0)
+    returning *`)) as Run
+  yield sql`insert into run_heads (run_id, attempt, last_seq, ended) values (${run.run_id}, 0, 0, 0)`
+  yield sql`
+    update threads set last_position = ${position}, config = ${threadConfig(args, thread)},
+      metadata = ${JSON.stringify({ ...JSON.parse(thread.metadata), graph_id: assistant.graph_id, assistant_id: assistant.assistant_id })}
+    where thread_id = ${thread.thread_id}`
+  if (args.claim && !busy && args.after_ms === 0) {
+    const claimed = yield* startRun({ ...run, attempt: 0, last_seq: 0 }, args.claim)
+    yield* refreshThread(thread.thread_id)
+    return { run: claimed.run, claimed, repeated: false, cancelling }
+  }
+  yield* refreshThread(thread.thread_id)
+  return { run, repeated: false, cancelling }
+})
+
+export const getRun = transition(import.meta.url, 'getRun', function* (args: RunKey): Steps<Run> {
+  return yield* findRun(args)
+})
+
+export interface RunKey {
+  run_id: string
+  /** When given, a run of another thread is not found. */
+  thread_id?: string
+}
+
+export interface RunList {
+  thread_id: string
+  status?: string
+  metadata?: string
+  limit: number
+  offset: number
+}
+
+/** Newest first. */
+export const listRuns = transition(import.meta.url, 'listRuns', function* (args: RunList): Steps<Run[]> {
+  const { thread_id, status, metadata, limit, offset } = args
+  if (!(yield* first(sql`select 1 as found from threads where thread_id = ${thread_id}`))) {
+    throw new RunloomError('not_found', `Thread ${thread_id} not found`)
+  }
+  return yield* all<Run>(sql`
+    select * from runs where thread_id = ${thread_id}
+    ${status === undefined ? empty : sql`and status = ${status}`}
+    ${metadata === undefined ? empty : sql`and json_contains(metadata, ${metadata}) = 1`}
+    order by position desc limit ${limit} offset ${offset}`)
+})
+
+/**
+ * Cancels a run: at once when nothing executes it, else by leaving the request for its owner. `pending` in the answer
+ * says that the owner still has to act. A run that has ended is a conflict.
+ */
+export const cancelRun = transition(
+  import.meta.url,
+  'cancelRun',
+  function* ({ action, by, ...key }: RunKey & { action: CancelAction; by: string }): Steps<{ pending: boolean }> {
+    const { thread_id } = yield* findRun(key)
+    yield* lockThread(thread_id)
+    const run = yield* findRun(key)
+    if (isEnded(run))
+      throw new RunloomError('conflict', `Run ${run.run_id} has ended already with status ${run.status}`)
+    const pending = yield* stopRun(run, action, { reason: 'cancelled', by })
+    yield* refreshThread(thread_id)
+    return { pending }
+  },
+)
+
+/** Deletes a run and its events, keeping its checkpoints; one that executes is stopped by its owner first. */
+export const deleteRun = transition(import.meta.url, 'deleteRun', function* (key: RunKey): Steps<{ pending: boolean }> {
+  const { thread_id } = yield* findRun(key)
+  yield* lockThread(thread_id)
+  const run = yield* findRun(key)
+  const pending = isEnded(run) ? false : yield* stopRun(run, 'delete', { reason: 'cancelled', by: 'delete' })
+  if (isEnded(run)) yield* eraseRun(run, 'delete')
+  yield* refreshThread(thread_id)
+  return { pending }
+})
+
+/** The newest event of one kind, for results. */
+export const lastEvent = transition(
+  import.meta.url,
+  'lastEvent',
+  function* ({ run_id, event }: { run_id: string; event: string }): Steps<{ data: string; refs: number } | undefined> {
+    return yield* first<{ data: string; refs: number }>(
+      sql`select data, refs from run_events where run_id = ${run_id} and event = ${event} order by seq desc limit 1`,
+    )
+  },
+)
+
+export function isEnded(run: Run): boolean {
+  return run.status !== 'pending' && run.status !== 'running'
+}
+
+function* findRun({ run_id, thread_id }: RunKey): Steps<Run> {
+  const run = yield* first<Run>(sql`
+    select * from runs where run_id = ${run_id} ${thread_id === undefined ? empty : sql`and thread_id = ${thread_id}`}`)
+  if (!run) throw new RunloomError('not_found', `Run ${run_id} not found`)
+  return run
+}
+
+/** Stops a run that has not ended; true when its owner has yet to do it. The thread is locked. */
+function* stopRun(run: Run, action: CancelAction, ending: { reason: string; by: string }): Steps<boolean> {
+  const owned = run.status === 'running' && (yield* hasLease(run))
+  if (owned) {
+    yield sql`
+      update runs set cancel_action = ${action}, ending = ${JSON.stringify(ending)}
+      where run_id = ${run.run_id} and cancel_action is null`
+    return true
+  }
+  yield* endRun(run, run.cancel_action ?? action, 'interrupted', ending)
+  return false
+}
+
+function* hasLease(run: Run): Steps<boolean> {
+  const held = yield* first(sql`select 1 as held from threads where thread_id = ${run.thread_id} and due_at > now_ms()`)
+  return held !== undefined
+}
+
+/** Makes way for a new run as its strategy says. `busy`: something is still in flight, so it cannot start now. */
+function* applyStrategy(args: CreateRun, thread: Thread): Steps<{ cancelling: string[]; busy: boolean }> {
+  const limit = args.multitask_strategy === 'enqueue' || args.multitask_strategy === 'reject' ? sql`limit 1` : empty
+  const inFlight = yield* all<Run>(sql`
+    select * from runs where thread_id = ${thread.thread_id} and status in ('pending', 'running')
+    order by status desc, position ${limit}`)
+  const [holder] = inFlight
+  if (!holder) return { cancelling: [], busy: false }
+  if (args.multitask_strategy === 'enqueue') return { cancelling: [], busy: true }
+  if (args.multitask_strategy === 'reject') {
+    throw new RunloomError(
+      'conflict',
+      `Thread ${thread.thread_id} is already running a task: run ${holder.run_id} is ${holder.status}. Wait for it, or choose another multitask_strategy`,
+      { details: { run_id: holder.run_id, status: holder.status } },
+    )
+  }
+  const ending = { reason: 'superseded', by: args.run_id }
+  const cancelling: string[] = []
+  for (const run of inFlight) {
+    if (yield* stopRun(run, args.multitask_strategy, ending)) cancelling.push(run.run_id)
+  }
+  return { cancelling, busy: cancelling.length > 0 }
+}
+
+/** The run that an idempotency key made before, after taking the key when it is new. */
+function* earlierRun({ run_id, idempotency }: CreateRun): Steps<Run | undefined> {
+  if (!idempotency) return undefined
+  const { face, key, body_hash } = idempotency
+  const taken = yield* first(sql`
+    insert into idempotency_keys (face, idempotency_key, body_hash, run_id, created_ms)
+    values (${face}, ${key}, ${body_hash}, ${run_id}, now_ms())
+    on conflict (face, idempotency_key) do update
+      set body_hash = excluded.body_hash, run_id = excluded.run_id, created_ms = excluded.created_ms
+      where idempotency_keys.created_ms < excluded.created_ms - ${KEY_LIFETIME_MS}
+    returning run_id`)
+  if (taken) return undefined
+  const known = (yield* first<{ body_hash: string; run_id: string }>(
+    sql`select body_hash, run_id from idempotency_keys where face = ${face} and idempotency_key = ${key}`,
+  )) as { body_hash: string; run_id: string }
+  if (known.body_hash !== body_hash) {
+    throw new RunloomError('conflict', `Idempotency-Key "${key}" was used with another request; use a new key`)
+  }
+  const run = yield* first<Run>(sql`select * from runs where run_id = ${known.run_id}`)
+  if (!run) throw new RunloomError('gone', `The run that Idempotency-Key "${key}" made was deleted`)
+  return run
+}
+
+function* threadOf(args: CreateRun, assistant: Assistant): Steps<Thread> {
+  const { thread_id, if_not_exists, metadata } = args
+  if (if_not_exists === 'reject') return yield* lockThread(thread_id)
+  const { graph_id, assistant_id } = assistant
+  yield* insertThread({
+    thread_id,
+    metadata: JSON.stringify({ ...metadata, graph_id, assistant_id }),
+    hidden: if_not_exists === 'temporary' ? 1 : 0,
+  })
+  return yield* lockThread(thread_id)
+}
+
+/** Config, context and metadata of a run: assistant's, then thread's, then its own (contracts: langgraph §4.3). */
+function merge(args: CreateRun, assistant: Assistant, thread: Thread) {
+  const { graph_id, assistant_id } = assistant
+  const base = JSON.parse(assistant.config) as RunConfig
+  const own = args.kwargs.config ?? {}
+  const stored = JSON.parse(thread.config) as RunConfig
+  const ids = { run_id: args.run_id, thread_id: thread.thread_id, graph_id, assistant_id }
+  const metadata = {
+    ...JSON.parse(assistant.metadata),
+    ...JSON.parse(thread.metadata),
+    ...own.metadata,
+    ...args.metadata,
+  }
+  return {
+    config: {
+      ...base,
+      ...own,
+      configurable: { ...base.configurable, ...stored.configurable, ...own.configurable, ...ids },
+      metadata: { ...base.metadata, ...metadata, ...ids },
+    },
+    context: args.kwargs.context && { ...JSON.parse(assistant.context), ...args.kwargs.context },
+    metadata,
+  }
+}
+
+/** What a thread keeps of a run's config, to rebuild a graph made by a factory: nothing that points at a checkpoint. */
+function threadConfig(args: CreateRun, thread: Thread): string {
+  const stored = JSON.parse(thread.config) as RunConfig
+  const kept = Object.entries(args.kwargs.config?.configurable ?? {}).filter(([key]) => !isTransient(key))
+  return JSON.stringify({ ...stored, configurable: { ...stored.configurable, ...Object.fromEntries(kept) } })
+}
+
+function isTransient(key: string): boolean {
+  return key.startsWith('checkpoint') || key.startsWith('__') || ['thread_ts', 'thread_id', 'run_id'].includes(key)
+}

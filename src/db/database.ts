@@ -1,0 +1,122 @@
+// The Database port: one SQL text for SQLite and Postgres. A transition is a generator that yields statements and
+// returns a result, all in one transaction; it is a pure function of its arguments, so a driver may run it again
+// after a deadlock or a lost connection, and the SQLite driver may run it in another thread.
+import type { Sql } from 'sql-template-tag'
+
+export type Value = string | number | null
+export type Row = Record<string, Value>
+
+/**
+ * One statement for many rows: `each` runs once a row on SQLite (`?` per column); `all` runs once on Postgres with one
+ * array per column (`$1::text[]`).
+ */
+export interface Bulk {
+  each: string
+  all: string
+  columns: readonly string[]
+  rows: readonly Row[]
+  /** Columns that name a row, where the statement replaces rows: of two rows with one key only the last is written. */
+  key?: readonly string[]
+}
+
+export type Statement = Sql | Bulk
+export type Steps<T> = Generator<Statement, T, Row[]>
+
+/** A named transition. `name` is the name under which `module` exports it. */
+export interface Transition<A, T> {
+  module: string
+  name: string
+  steps: (args: A) => Steps<T>
+}
+
+export interface Database {
+  dialect: 'sqlite' | 'postgres'
+  /** Runs a transition in one transaction and resolves after its commit. `args` must be structured-cloneable. */
+  run<A, T>(transition: Transition<A, T>, args: A): Promise<T>
+  close(): Promise<void>
+}
+
+/**
+ * Declares a transition: `export const create = transition(import.meta.url, 'create', function* (args) {…})`. The name
+ * repeats the export's, because the SQLite thread finds the generator by importing the module.
+ */
+export function transition<A, T>(module: string, name: string, steps: (args: A) => Steps<T>): Transition<A, T> {
+  return { module, name, steps }
+}
+
+/** All rows of a statement. */
+export function* all<R = Row>(statement: Statement): Steps<R[]> {
+  return (yield statement) as R[]
+}
+
+/** The first row of a statement, or undefined. */
+export function* first<R = Row>(statement: Statement): Steps<R | undefined> {
+  return (yield statement)[0] as R | undefined
+}
+
+export function isBulk(statement: Statement): statement is Bulk {
+  return 'each' in statement
+}
+
+/**
+ * An insert of many rows. `columns` gives each column's Postgres type. A row whose key exists is an error, or is ignored,
+ * or replaces the other columns of the stored one (`replace` lists the key).
+ *
+ * @example insertMany('run_events', { run_id: 'text', seq: 'bigint' }, rows)
+ */
+export function insertMany(
+  table: string,
+  columns: Readonly<Record<string, 'text' | 'bigint'>>,
+  rows: readonly Row[],
+  conflict: { ignore?: boolean; replace?: readonly string[] } = {},
+): Bulk {
+  const names = Object.keys(columns)
+  const target = `insert into ${table} (${names.join(', ')})`
+  const arrays = names.map((name, index) => `$${index + 1}::${columns[name]}[]`)
+  const then = onConflict(names, conflict)
+  return {
+    each: `${target} values (${names.map(() => '?').join(', ')}) ${then}`,
+    all: `${target} select * from unnest(${arrays.join(', ')}) ${then}`,
+    columns: names,
+    rows,
+    ...(conflict.replace && { key: conflict.replace }),
+  }
+}
+
+function onConflict(names: string[], { ignore, replace }: { ignore?: boolean; replace?: readonly string[] }): string {
+  if (ignore) return 'on conflict do nothing'
+  if (!replace) return ''
+  const rest = names.filter(name => !replace.includes(name)).map(name => `${name} = excluded.${name}`)
+  return `on conflict (${replace.join(', ')}) do update set ${rest.join(', ')}`
+}
+
+/** Joins bulks of the same statement into one, in order. */
+export function mergeBulks(bulks: readonly Bulk[]): Bulk[] {
+  const merged = new Map<string, Bulk & { rows: Row[] }>()
+  for (const bulk of bulks) {
+    const known = merged.get(bulk.each)
+    if (known) known.rows.push(...bulk.rows)
+    else merged.set(bulk.each, { ...bulk, rows: [...bulk.rows] })
+  }
+  return [...merged.values()].map(bulk => (bulk.key ? { ...bulk, rows: lastOfEachKey(bulk.rows, bulk.key) } : bulk))
+}
+
+function lastOfEachKey(rows: readonly Row[], key: readonly string[]): Row[] {
+  return [...new Map(rows.map(row => [JSON.stringify(key.map(column => row[column])), row])).values()]
+}
+
+/** Opens the database named by a URL: `sqlite:<path>` or `postgres://…`. Does not migrate it. */
+export async function openDatabase(url: string, options: OpenOptions = {}): Promise<Database> {
+  if (url.startsWith('sqlite:')) return (await import('./sqlite.ts')).openSqlite(url.slice('sqlite:'.length), options)
+  if (/^postgres(ql)?:/.test(url)) return (await import('./postgres.ts')).openPostgres(url, options)
+  throw new Error(`DATABASE_URL: "${url.split(':')[0]}" is not a known database; use sqlite:<path> or postgres://…`)
+}
+
+export interface OpenOptions {
+  /** SQLite: run transitions in this thread instead of one of their own. For tools and for a thread that is one already. */
+  inline?: boolean
+  /** SQLite: `full` survives a power cut, `normal` only the death of the process. */
+  sync?: 'full' | 'normal'
+  /** Postgres: connections at most. */
+  connections?: number
+}

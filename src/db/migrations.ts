@@ -1,0 +1,187 @@
+// The schema, as numbered migrations in one SQL for both databases. Later ones expand, then contract, so that a newer
+// and an older process can share a database for a while; a database newer than this code is refused.
+import sql, { raw } from 'sql-template-tag'
+import { all, type Database, first, type Steps, transition } from './database.ts'
+import { POSTGRES_FUNCTIONS } from './dialect.ts'
+
+const MIGRATIONS: readonly string[] = [
+  `
+  create table assistants (
+    assistant_id text primary key,
+    graph_id text not null,
+    name text not null,
+    description text,
+    config text not null,
+    context text not null,
+    metadata text not null,
+    version integer not null,
+    created_at text not null,
+    updated_at text not null
+  );
+
+  -- due_at: when the thread next needs a worker. While a run executes it is the end of that run's lease.
+  -- resting_status, interrupts, error, state: what the last run left, status is that, or busy while runs are in flight.
+  create table threads (
+    thread_id text primary key,
+    created_at text not null,
+    updated_at text not null,
+    state_updated_at text,
+    metadata text not null,
+    config text not null,
+    status text not null,
+    resting_status text not null,
+    interrupts text not null,
+    error text,
+    state text,
+    due_at bigint,
+    last_position bigint not null,
+    last_thread_seq bigint not null,
+    hidden integer not null
+  );
+  create index threads_due on threads (due_at) where due_at is not null;
+
+  -- retained_from: when the run ended, until retention has removed its events.
+  create table runs (
+    run_id text primary key,
+    thread_id text not null references threads (thread_id) on delete cascade,
+    position bigint not null,
+    kind text not null,
+    assistant_id text not null,
+    status text not null,
+    metadata text not null,
+    kwargs text not null,
+    multitask_strategy text not null,
+    created_at text not null,
+    updated_at text not null,
+    started_at text,
+    ended_at text,
+    retained_from bigint,
+    not_before bigint not null,
+    wait_reason text,
+    worker_id text,
+    crashes integer not null,
+    cancel_action text,
+    ending text,
+    base_seq bigint,
+    thread_before text
+  );
+  create unique index runs_order on runs (thread_id, position);
+  create unique index runs_executing on runs (thread_id) where status = 'running';
+  create index runs_pending on runs (thread_id, not_before) where status = 'pending';
+  create index runs_retained on runs (retained_from) where retained_from is not null;
+
+  -- The row that fences: every write of a worker first moves last_seq under its attempt.
+  create table run_heads (
+    run_id text primary key references runs (run_id) on delete cascade,
+    attempt bigint not null,
+    last_seq bigint not null,
+    ended integer not null
+  );
+
+  -- No foreign keys on the tables that grow with every token or step: their rows are written under the run's head row
+  -- and deleted with their run or thread in the same transaction.
+  create table run_events (
+    run_id text not null,
+    seq bigint not null,
+    event text not null,
+    data text not null,
+    refs integer not null,
+    primary key (run_id, seq)
+  );
+
+  create table idempotency_keys (
+    face text not null,
+    idempotency_key text not null,
+    body_hash text not null,
+    run_id text not null,
+    created_ms bigint not null,
+    primary key (face, idempotency_key)
+  );
+
+  create table lists (
+    thread_id text not null,
+    list_id text not null,
+    run_id text not null,
+    parent_id text,
+    parent_length bigint not null,
+    primary key (thread_id, list_id)
+  );
+  create table list_items (
+    thread_id text not null,
+    list_id text not null,
+    idx bigint not null,
+    run_id text not null,
+    data text not null,
+    exact text,
+    primary key (thread_id, list_id, idx)
+  );
+  create table blobs (
+    thread_id text not null,
+    hash text not null,
+    run_id text not null,
+    data text not null,
+    exact text,
+    primary key (thread_id, hash)
+  );
+  create table checkpoints (
+    thread_id text not null,
+    checkpoint_ns text not null,
+    checkpoint_id text not null,
+    parent_id text,
+    run_id text not null,
+    checkpoint text not null,
+    channels text not null,
+    metadata text not null,
+    primary key (thread_id, checkpoint_ns, checkpoint_id)
+  );
+  create table checkpoint_writes (
+    thread_id text not null,
+    checkpoint_ns text not null,
+    checkpoint_id text not null,
+    task_id text not null,
+    idx bigint not null,
+    run_id text not null,
+    channel text not null,
+    data text not null,
+    exact text,
+    primary key (thread_id, checkpoint_ns, checkpoint_id, task_id, idx, run_id)
+  );
+
+  create table items (
+    namespace text not null,
+    item_key text not null,
+    value text not null,
+    created_at text not null,
+    updated_at text not null,
+    primary key (namespace, item_key)
+  );
+  `,
+]
+
+/** Brings the schema up to date under a lock. Throws when the database was migrated by newer code. Returns the version. */
+export async function migrate(db: Database): Promise<number> {
+  return db.run(applyMigrations, db.dialect)
+}
+
+export const applyMigrations = transition(
+  import.meta.url,
+  'applyMigrations',
+  function* (dialect: Database['dialect']): Steps<number> {
+    if (dialect === 'postgres') yield sql`select pg_advisory_xact_lock(7285012)`
+    yield sql`create table if not exists schema_version (version integer not null)`
+    const known =
+      (yield* first<{ version: number }>(sql`select max(version) as version from schema_version`))?.version ?? 0
+    if (known > MIGRATIONS.length) {
+      throw new Error(
+        `the database has schema version ${known}, this Runloom knows ${MIGRATIONS.length}; run the newer Runloom, or restore a backup`,
+      )
+    }
+    if (dialect === 'postgres' && known < MIGRATIONS.length) yield raw(POSTGRES_FUNCTIONS)
+    for (const migration of MIGRATIONS.slice(known)) {
+      for (const statement of migration.split(';').filter(text => text.replace(/--.*$/gm, '').trim()))
+        yield* all(raw(statement))
+    }
+    if (known < MIGRATIONS.length) yield sql`insert into schema_version (version) values (${MIGRATIONS.length})`
+    return MIGRATIONS.length
+  },
+)

@@ -1,0 +1,84 @@
+// A SQLite connection that runs batches of transitions synchronously: one transaction a batch, one savepoint a
+// transition, so a refused transition undoes only itself and a hundred transitions share one fsync.
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import { isBulk, type Statement, type Steps, type Value } from './database.ts'
+import { jsonContains } from './dialect.ts'
+
+const STATEMENT_CACHE = 500
+
+export type Outcome = { value: unknown } | { error: unknown }
+
+export class SqliteConnection {
+  readonly #db: DatabaseSync
+  readonly #statements = new Map<string, StatementSync>()
+
+  constructor(path: string, sync: 'full' | 'normal', readOnly = false) {
+    this.#db = new DatabaseSync(path, { timeout: 15_000, readOnly })
+    if (!readOnly) this.#db.exec(`pragma journal_mode = wal; pragma synchronous = ${sync}`)
+    this.#db.exec('pragma foreign_keys = on; pragma cache_size = -65536; pragma temp_store = memory')
+    this.#db.function('now_ms', () => Date.now())
+    this.#db.function('now_iso', () => new Date().toISOString())
+    this.#db.function('json_contains', { deterministic: true }, jsonContains)
+  }
+
+  /** Runs each job as its own savepoint and commits them together. Throws only if the transaction itself fails. */
+  batch(jobs: readonly (() => Steps<unknown>)[]): Outcome[] {
+    this.#db.exec('begin immediate')
+    try {
+      const outcomes = jobs.map(job => this.#attempt(job))
+      this.#db.exec('commit')
+      return outcomes
+    } catch (error) {
+      if (this.#db.isTransaction) this.#db.exec('rollback')
+      throw error
+    }
+  }
+
+  exec(sql: string) {
+    this.#db.exec(sql)
+  }
+
+  close() {
+    this.#db.close()
+  }
+
+  #attempt(job: () => Steps<unknown>): Outcome {
+    this.#db.exec('savepoint job')
+    try {
+      const value = this.#drive(job())
+      this.#db.exec('release job')
+      return { value }
+    } catch (error) {
+      this.#db.exec('rollback to job')
+      this.#db.exec('release job')
+      return { error }
+    }
+  }
+
+  #drive<T>(steps: Steps<T>): T {
+    let next = steps.next()
+    while (!next.done) {
+      next = steps.next(this.rows(next.value))
+    }
+    return next.value
+  }
+
+  rows(statement: Statement) {
+    if (isBulk(statement)) {
+      const prepared = this.#prepare(statement.each)
+      for (const row of statement.rows) prepared.run(...statement.columns.map(column => row[column] as Value))
+      return []
+    }
+    return this.#prepare(statement.sql).all(...(statement.values as Value[])) as Record<string, Value>[]
+  }
+
+  #prepare(text: string): StatementSync {
+    const known = this.#statements.get(text)
+    if (known) return known
+    if (this.#statements.size >= STATEMENT_CACHE) this.#statements.clear()
+    // There is one writer, so there is nothing to lock row by row.
+    const prepared = this.#db.prepare(text.replace(/\bfor update( of \w+)?( skip locked)?/g, ''))
+    this.#statements.set(text, prepared)
+    return prepared
+  }
+}

@@ -1,0 +1,128 @@
+// SQLite as a Database: transitions of one moment travel to the thread together and share one commit; those that
+// arrive while it works form the next batch.
+import { mkdirSync } from 'node:fs'
+import { dirname, extname, resolve } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { Worker } from 'node:worker_threads'
+import type { Database, OpenOptions, Transition } from './database.ts'
+import { type Outcome, SqliteConnection } from './sqlite-connection.ts'
+import type { Job } from './sqlite-thread.ts'
+
+export function openSqlite(path: string, { inline = false, sync = 'full' }: OpenOptions): Database {
+  const file = resolve(path)
+  mkdirSync(dirname(file), { recursive: true })
+  return inline ? new InlineSqlite(new SqliteConnection(file, sync)) : new ThreadedSqlite(file, sync)
+}
+
+/** Opens a file that another process may own, for looking only. */
+export function openSqliteReadOnly(path: string): Database {
+  return new InlineSqlite(new SqliteConnection(resolve(path), 'full', true))
+}
+
+class InlineSqlite implements Database {
+  readonly dialect = 'sqlite'
+  readonly #connection: SqliteConnection
+
+  constructor(connection: SqliteConnection) {
+    this.#connection = connection
+  }
+
+  async run<A, T>(transition: Transition<A, T>, args: A): Promise<T> {
+    const [outcome] = this.#connection.batch([() => transition.steps(args)])
+    if (outcome && 'error' in outcome) throw outcome.error
+    return outcome?.value as T
+  }
+
+  async close() {
+    this.#connection.close()
+  }
+}
+
+interface Waiting extends PromiseWithResolvers<unknown> {
+  job: Job
+}
+
+class ThreadedSqlite implements Database {
+  readonly dialect = 'sqlite'
+  readonly #thread: Worker
+  readonly #exited: Promise<void>
+  #waiting: Waiting[] = []
+  #working: Waiting[] = []
+  #closed: Error | undefined
+
+  constructor(path: string, sync: 'full' | 'normal') {
+    const here = import.meta.url
+    this.#thread = new Worker(new URL(`./sqlite-thread${extname(here)}`, here), { workerData: { path, sync } })
+    this.#thread.on('message', (outcomes: Outcome[]) => this.#settle(outcomes))
+    this.#thread.on('error', error => this.#fail(error))
+    this.#exited = new Promise(resolve => {
+      this.#thread.on('exit', () => {
+        this.#fail(new Error('the database is closed'))
+        resolve()
+      })
+    })
+  }
+
+  run<A, T>(transition: Transition<A, T>, args: A): Promise<T> {
+    if (this.#closed) return Promise.reject(this.#closed)
+    const waiting = Promise.withResolvers<unknown>() as Waiting
+    waiting.job = { module: transition.module, name: transition.name, args }
+    this.#waiting.push(waiting)
+    if (this.#waiting.length === 1 && this.#working.length === 0) queueMicrotask(() => this.#send())
+    return waiting.promise as Promise<T>
+  }
+
+  async close() {
+    while (this.#waiting.length + this.#working.length > 0) {
+      await Promise.allSettled([...this.#waiting, ...this.#working].map(waiting => waiting.promise))
+    }
+    this.#thread.postMessage('close')
+    await this.#exited
+  }
+
+  #send() {
+    if (this.#working.length > 0 || this.#waiting.length === 0) return
+    this.#working = this.#waiting
+    this.#waiting = []
+    this.#thread.postMessage(this.#working.map(waiting => waiting.job))
+  }
+
+  #settle(outcomes: Outcome[]) {
+    const done = this.#working
+    this.#working = []
+    this.#send()
+    for (const [index, outcome] of outcomes.entries()) {
+      if ('error' in outcome) done[index]?.reject(revive(outcome.error))
+      else done[index]?.resolve(outcome.value)
+    }
+  }
+
+  #fail(error: Error) {
+    this.#closed ??= error
+    for (const waiting of [...this.#working, ...this.#waiting]) waiting.reject(this.#closed)
+    this.#working = []
+    this.#waiting = []
+  }
+}
+
+function revive(plain: unknown): Error {
+  const { message, ...fields } = plain as Error
+  return Object.assign(new Error(message), fields)
+}
+
+/**
+ * Takes the file for this process: an exclusive lock on a sidecar database, freed by the system when the process dies.
+ * Throws a clear error when another process holds it. Returns the release.
+ */
+export function lockSqliteFile(path: string): () => void {
+  const file = resolve(path)
+  mkdirSync(dirname(file), { recursive: true })
+  const lock = new DatabaseSync(`${file}.lock`, { timeout: 0 })
+  try {
+    lock.exec('pragma locking_mode = exclusive; begin exclusive')
+  } catch (cause) {
+    lock.close()
+    throw new Error(`${file} is in use by another Runloom process; stop it, or choose another --data folder`, { cause })
+  }
+  return () => lock.close()
+}

@@ -1,0 +1,141 @@
+// State is stored once. Lists (message histories above all) are rows that checkpoints and events refer to by
+// `(list_id, length)`; other large values are blobs named by their hash. An event that holds state is a template: a JSON
+// array of text segments and references, rendered by joining stored texts, without parsing any of them.
+import sql, { join } from 'sql-template-tag'
+import { all, type Database, first, type Steps, transition } from '../db/database.ts'
+
+/** `["l", list_id, length]`: the list's items joined by commas, without brackets. `["b", hash]`: the blob's text. */
+export type Ref = ['l', list_id: string, length: number] | ['b', hash: string]
+export type Template = (string | Ref)[]
+
+/** A stored value: `data` is its JSON as the wire shows it, `exact` says how to revive it where that is not enough. */
+export interface Stored {
+  data: string
+  exact: string | null
+}
+
+/**
+ * A fork names the list and length it shares with its parent; its own items follow. Deep chains would make reads slow:
+ * writers copy a list whole before it is deeper than this.
+ */
+export const MAX_FORKS = 8
+
+export const readList = transition(
+  import.meta.url,
+  'readList',
+  function* ({ thread_id, list_id, from, to }: ListRange): Steps<Stored[]> {
+    return yield* listItems(thread_id, list_id, from, to)
+  },
+)
+
+interface ListRange {
+  thread_id: string
+  list_id: string
+  from: number
+  to: number
+}
+
+/** Items `from` (inclusive) to `to` (exclusive) of a list, through its parents. */
+export function* listItems(thread_id: string, list_id: string, from: number, to: number): Steps<Stored[]> {
+  const parts: Stored[][] = []
+  let [id, end]: [string | null, number] = [list_id, to]
+  while (id !== null && end > from) {
+    const list: { parent_id: string | null; parent_length: number } | undefined = yield* first(
+      sql`select parent_id, parent_length from lists where thread_id = ${thread_id} and list_id = ${id}`,
+    )
+    if (!list) throw new Error(`list ${id} of thread ${thread_id} is not stored`)
+    const start = Math.max(from, list.parent_length)
+    if (start < end) {
+      parts.unshift(
+        yield* all<Stored>(
+          sql`select data, exact from list_items where thread_id = ${thread_id} and list_id = ${id}
+              and idx >= ${start} and idx < ${end} order by idx`,
+        ),
+      )
+    }
+    ;[id, end] = [list.parent_id, Math.min(end, list.parent_length)]
+  }
+  return parts.flat()
+}
+
+export const readBlobs = transition(
+  import.meta.url,
+  'readBlobs',
+  function* ({ thread_id, hashes }: { thread_id: string; hashes: string[] }): Steps<(Stored & { hash: string })[]> {
+    return yield* all<Stored & { hash: string }>(
+      sql`select hash, data, exact from blobs where thread_id = ${thread_id} and hash in (${join(hashes)})`,
+    )
+  },
+)
+
+/** How many characters of list items and blobs a process keeps ready for rendering. */
+const CACHE_CHARS = 64 * 1024 * 1024
+
+/** Renders templates, keeping the texts that were used last. */
+export class StateTexts {
+  readonly #db: Database
+  readonly #cached = new Map<string, string[]>()
+  #chars = 0
+
+  constructor(db: Database) {
+    this.#db = db
+  }
+
+  /** The JSON text that a template stands for. */
+  async render(thread_id: string, template: string): Promise<string> {
+    const parts = await Promise.all(
+      (JSON.parse(template) as Template).map(part => (typeof part === 'string' ? part : this.#text(thread_id, part))),
+    )
+    return parts.join('')
+  }
+
+  async #text(thread_id: string, ref: Ref): Promise<string> {
+    if (ref[0] === 'b') {
+      const key = `${thread_id} ${ref[1]}`
+      const known = this.#use(key)
+      if (known) return known[0] as string
+      const [blob] = await this.#db.run(readBlobs, { thread_id, hashes: [ref[1]] })
+      if (!blob) throw new Error(`blob ${ref[1]} of thread ${thread_id} is not stored`)
+      this.#keep(key, [blob.data])
+      return blob.data
+    }
+    const [, list_id, length] = ref
+    const key = `${thread_id} ${list_id}`
+    const known = this.#use(key) ?? []
+    if (known.length < length) {
+      const range = { thread_id, list_id, from: known.length, to: length }
+      const items = await this.#db.run(readList, range)
+      this.#keep(key, [...known, ...items.map(item => item.data)])
+      return [...known, ...items.map(item => item.data)].join(',')
+    }
+    return known.slice(0, length).join(',')
+  }
+
+  #use(key: string): string[] | undefined {
+    const texts = this.#cached.get(key)
+    if (texts) {
+      this.#cached.delete(key)
+      this.#cached.set(key, texts)
+    }
+    return texts
+  }
+
+  #keep(key: string, texts: string[]) {
+    this.#forget(key)
+    this.#cached.set(key, texts)
+    this.#chars += size(texts)
+    for (const oldest of this.#cached.keys()) {
+      if (this.#chars <= CACHE_CHARS) break
+      this.#forget(oldest)
+    }
+  }
+
+  #forget(key: string) {
+    this.#chars -= size(this.#cached.get(key) ?? [])
+    this.#cached.delete(key)
+  }
+}
+
+function size(texts: readonly string[]): number {
+  return texts.reduce((sum, text) => sum + text.length, 0)
+}
