@@ -2,7 +2,7 @@
 // earlier owner; the lease is the thread's `due_at`, so a run whose owner died is found by the same query as a new one.
 import sql, { empty, join } from 'sql-template-tag'
 import { all, first, mergeBulks, type Steps, transition } from '../db/database.ts'
-import { compare, eventRows, type Head, type NewEvent, type Slice } from '../events/log.ts'
+import { compare, eventRows, type Head, type Slice, type TimedEvent } from '../events/log.ts'
 import type { ClaimedRun } from './executor.ts'
 import type { CancelAction, Run, RunStatus } from './runs.ts'
 import { eraseThread, refreshThread, type Thread } from './threads.ts'
@@ -79,8 +79,8 @@ export function* startRun(run: HeadedRun, { worker_id, lease_ms }: ClaimOptions)
   return { run: started as Run, attempt, last_seq: run.last_seq + 1 }
 }
 
-function metadataEvent(run_id: string, attempt: number): NewEvent {
-  return { event: 'metadata', data: JSON.stringify({ run_id, attempt }), refs: 0 }
+function metadataEvent(run_id: string, attempt: number): TimedEvent {
+  return { event: 'metadata', data: JSON.stringify({ run_id, attempt }), refs: 0, at_ms: Date.now() }
 }
 
 export interface Renewal {

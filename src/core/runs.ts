@@ -8,7 +8,7 @@
 //
 // Every transition locks the thread first, then the run's head. Cancelling a run that executes elsewhere only leaves
 // `cancel_action` on its row: the first one wins, its owner (or whoever claims it next) carries it out.
-import sql, { empty } from 'sql-template-tag'
+import sql, { empty, join } from 'sql-template-tag'
 import { all, first, type Steps, transition } from '../db/database.ts'
 import { type Assistant, findAssistant } from './assistants.ts'
 import { type ClaimOptions, endRun, eraseRun, startRun } from './claims.ts'
@@ -77,8 +77,8 @@ export interface Created {
   claimed?: ClaimedRun
   /** True when the idempotency key had made this run before. */
   repeated: boolean
-  /** Runs whose owners have to be told to look at `cancel_action`. */
-  cancelling: string[]
+  /** Runs that made way: those still executing have a `cancel_action` now, the others have ended. */
+  superseded: string[]
 }
 
 /** Idempotency keys are kept for a day. */
@@ -86,10 +86,10 @@ const KEY_LIFETIME_MS = 24 * 60 * 60 * 1000
 
 export const createRun = transition(import.meta.url, 'createRun', function* (args: CreateRun): Steps<Created> {
   const earlier = yield* earlierRun(args)
-  if (earlier) return { run: earlier, repeated: true, cancelling: [] }
+  if (earlier) return { run: earlier, repeated: true, superseded: [] }
   const assistant = yield* findAssistant(args.assistant_id)
   const thread = yield* threadOf(args, assistant)
-  const { cancelling, busy } = yield* applyStrategy(args, thread)
+  const { superseded, busy } = yield* applyStrategy(args, thread)
   const position = thread.last_position + 1
   const { config, context, metadata } = merge(args, assistant, thread)
   const kwargs = JSON.stringify({ ...args.kwargs, config, context })
@@ -108,10 +108,10 @@ export const createRun = transition(import.meta.url, 'createRun', function* (arg
   if (args.claim && !busy && args.after_ms === 0) {
     const claimed = yield* startRun({ ...run, attempt: 0, last_seq: 0 }, args.claim)
     yield* refreshThread(thread.thread_id)
-    return { run: claimed.run, claimed, repeated: false, cancelling }
+    return { run: claimed.run, claimed, repeated: false, superseded }
   }
   yield* refreshThread(thread.thread_id)
-  return { run, repeated: false, cancelling }
+  return { run, repeated: false, superseded }
 })
 
 export const getRun = transition(import.meta.url, 'getRun', function* (args: RunKey): Steps<Run> {
@@ -164,6 +164,20 @@ export const cancelRun = transition(
   },
 )
 
+/** The ids of runs in flight that match, for cancelling many. */
+export const runsInFlight = transition(
+  import.meta.url,
+  'runsInFlight',
+  function* (args: { status?: string; thread_id?: string; run_ids?: string[] }): Steps<RunKey[]> {
+    const { status, thread_id, run_ids } = args
+    return yield* all<Required<RunKey>>(sql`
+      select run_id, thread_id from runs where status in ('pending', 'running')
+      ${status === undefined ? empty : sql`and status = ${status}`}
+      ${thread_id === undefined ? empty : sql`and thread_id = ${thread_id}`}
+      ${run_ids === undefined ? empty : sql`and run_id in (${join(run_ids)})`}`)
+  },
+)
+
 /** Deletes a run and its events, keeping its checkpoints; one that executes is stopped by its owner first. */
 export const deleteRun = transition(import.meta.url, 'deleteRun', function* (key: RunKey): Steps<{ pending: boolean }> {
   const { thread_id } = yield* findRun(key)
@@ -175,16 +189,38 @@ export const deleteRun = transition(import.meta.url, 'deleteRun', function* (key
   return { pending }
 })
 
-/** The newest event of one kind, for results. */
-export const lastEvent = transition(
-  import.meta.url,
-  'lastEvent',
-  function* ({ run_id, event }: { run_id: string; event: string }): Steps<{ data: string; refs: number } | undefined> {
-    return yield* first<{ data: string; refs: number }>(
-      sql`select data, refs from run_events where run_id = ${run_id} and event = ${event} order by seq desc limit 1`,
-    )
-  },
-)
+interface Stored {
+  data: string
+  refs: number
+}
+
+export interface Outcome {
+  run: Run
+  /** The last root state, its last interrupts and its error, as the log has them. */
+  values: Stored | undefined
+  interrupt: Stored | undefined
+  error: Stored | undefined
+}
+
+/** What a run came to; undefined when it is gone. */
+export const runOutcome = transition(import.meta.url, 'runOutcome', function* (run_id: string): Steps<
+  Outcome | undefined
+> {
+  const run = yield* first<Run>(sql`select * from runs where run_id = ${run_id}`)
+  if (!run) return undefined
+  return {
+    run,
+    values: yield* lastEvent(run_id, 'values'),
+    interrupt: yield* lastEvent(run_id, 'interrupt'),
+    error: yield* lastEvent(run_id, 'error'),
+  }
+})
+
+function* lastEvent(run_id: string, event: string): Steps<Stored | undefined> {
+  return yield* first<Stored>(
+    sql`select data, refs from run_events where run_id = ${run_id} and event = ${event} order by seq desc limit 1`,
+  )
+}
 
 export function isEnded(run: Run): boolean {
   return run.status !== 'pending' && run.status !== 'running'
@@ -216,14 +252,14 @@ function* hasLease(run: Run): Steps<boolean> {
 }
 
 /** Makes way for a new run as its strategy says. `busy`: something is still in flight, so it cannot start now. */
-function* applyStrategy(args: CreateRun, thread: Thread): Steps<{ cancelling: string[]; busy: boolean }> {
+function* applyStrategy(args: CreateRun, thread: Thread): Steps<{ superseded: string[]; busy: boolean }> {
   const limit = args.multitask_strategy === 'enqueue' || args.multitask_strategy === 'reject' ? sql`limit 1` : empty
   const inFlight = yield* all<Run>(sql`
     select * from runs where thread_id = ${thread.thread_id} and status in ('pending', 'running')
     order by status desc, position ${limit}`)
   const [holder] = inFlight
-  if (!holder) return { cancelling: [], busy: false }
-  if (args.multitask_strategy === 'enqueue') return { cancelling: [], busy: true }
+  if (!holder) return { superseded: [], busy: false }
+  if (args.multitask_strategy === 'enqueue') return { superseded: [], busy: true }
   if (args.multitask_strategy === 'reject') {
     throw new RunloomError(
       'conflict',
@@ -232,11 +268,9 @@ function* applyStrategy(args: CreateRun, thread: Thread): Steps<{ cancelling: st
     )
   }
   const ending = { reason: 'superseded', by: args.run_id }
-  const cancelling: string[] = []
-  for (const run of inFlight) {
-    if (yield* stopRun(run, args.multitask_strategy, ending)) cancelling.push(run.run_id)
-  }
-  return { cancelling, busy: cancelling.length > 0 }
+  let busy = false
+  for (const run of inFlight) if (yield* stopRun(run, args.multitask_strategy, ending)) busy = true
+  return { superseded: inFlight.map(run => run.run_id), busy }
 }
 
 /** The run that an idempotency key made before, after taking the key when it is new. */

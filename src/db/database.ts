@@ -1,7 +1,7 @@
 // The Database port: one SQL text for SQLite and Postgres. A transition is a generator that yields statements and
 // returns a result, all in one transaction; it is a pure function of its arguments, so a driver may run it again
 // after a deadlock or a lost connection, and the SQLite driver may run it in another thread.
-import type { Sql } from 'sql-template-tag'
+import sql, { type Sql } from 'sql-template-tag'
 
 export type Value = string | number | null
 export type Row = Record<string, Value>
@@ -105,6 +105,19 @@ function lastOfEachKey(rows: readonly Row[], key: readonly string[]): Row[] {
   return [...new Map(rows.map(row => [JSON.stringify(key.map(column => row[column])), row])).values()]
 }
 
+/** Proves that the database answers. */
+export const ping = transition(import.meta.url, 'ping', function* (): Steps<void> {
+  yield sql`select 1 as alive`
+})
+
+/** True when the database looked at the rows and refused them, so that trying again would not help. */
+export function isRefused(error: unknown): boolean {
+  const { code = '', errcode = 0, name } = error as { code?: string; errcode?: number; name?: string }
+  return /^2[23]/.test(code) || (errcode & 0xff) === SQLITE_CONSTRAINT || name === 'TypeError'
+}
+
+const SQLITE_CONSTRAINT = 19
+
 /** Opens the database named by a URL: `sqlite:<path>` or `postgres://…`. Does not migrate it. */
 export async function openDatabase(url: string, options: OpenOptions = {}): Promise<Database> {
   if (url.startsWith('sqlite:')) return (await import('./sqlite.ts')).openSqlite(url.slice('sqlite:'.length), options)
@@ -119,4 +132,6 @@ export interface OpenOptions {
   sync?: 'full' | 'normal'
   /** Postgres: connections at most. */
   connections?: number
+  /** Postgres: how long to wait for a connection or an answer. */
+  timeout_ms?: number
 }

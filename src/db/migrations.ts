@@ -86,6 +86,7 @@ const MIGRATIONS: readonly string[] = [
     event text not null,
     data text not null,
     refs integer not null,
+    at_ms bigint not null,
     primary key (run_id, seq)
   );
 

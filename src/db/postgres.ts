@@ -12,20 +12,21 @@ const parsers = {
     oid === pg.types.builtins.INT8 ? Number : pg.types.getTypeParser(oid, format as 'text'),
 }
 
-export function openPostgres(url: string, { connections = 10 }: OpenOptions): Database {
-  return new Postgres(url, connections)
+export function openPostgres(url: string, { connections = 10, timeout_ms = 30_000 }: OpenOptions): Database {
+  return new Postgres(url, connections, timeout_ms)
 }
 
 class Postgres implements Database {
   readonly dialect = 'postgres'
   readonly #pool: pg.Pool
 
-  constructor(url: string, connections: number) {
+  constructor(url: string, connections: number, timeout_ms: number) {
     this.#pool = new pg.Pool({
       connectionString: url,
       max: connections,
       types: parsers as pg.CustomTypesConfig,
-      connectionTimeoutMillis: 10_000,
+      connectionTimeoutMillis: timeout_ms,
+      query_timeout: timeout_ms,
       keepAlive: true,
     })
     this.#pool.on('error', () => {}) // an idle connection died; the pool has already dropped it

@@ -10,10 +10,12 @@ export type Outcome = { value: unknown } | { error: unknown }
 
 export class SqliteConnection {
   readonly #db: DatabaseSync
+  readonly #begin: string
   readonly #statements = new Map<string, StatementSync>()
 
   constructor(path: string, sync: 'full' | 'normal', readOnly = false) {
     this.#db = new DatabaseSync(path, { timeout: 15_000, readOnly })
+    this.#begin = readOnly ? 'begin' : 'begin immediate'
     if (!readOnly) this.#db.exec(`pragma journal_mode = wal; pragma synchronous = ${sync}`)
     this.#db.exec('pragma foreign_keys = on; pragma cache_size = -65536; pragma temp_store = memory')
     this.#db.function('now_ms', () => Date.now())
@@ -23,7 +25,7 @@ export class SqliteConnection {
 
   /** Runs each job as its own savepoint and commits them together. Throws only if the transaction itself fails. */
   batch(jobs: readonly (() => Steps<unknown>)[]): Outcome[] {
-    this.#db.exec('begin immediate')
+    this.#db.exec(this.#begin)
     try {
       const outcomes = jobs.map(job => this.#attempt(job))
       this.#db.exec('commit')
@@ -32,10 +34,6 @@ export class SqliteConnection {
       if (this.#db.isTransaction) this.#db.exec('rollback')
       throw error
     }
-  }
-
-  exec(sql: string) {
-    this.#db.exec(sql)
   }
 
   close() {
@@ -58,12 +56,12 @@ export class SqliteConnection {
   #drive<T>(steps: Steps<T>): T {
     let next = steps.next()
     while (!next.done) {
-      next = steps.next(this.rows(next.value))
+      next = steps.next(this.#rows(next.value))
     }
     return next.value
   }
 
-  rows(statement: Statement) {
+  #rows(statement: Statement) {
     if (isBulk(statement)) {
       const prepared = this.#prepare(statement.each)
       for (const row of statement.rows) prepared.run(...statement.columns.map(column => row[column] as Value))

@@ -2,9 +2,18 @@
 // next group leaves when the previous commit returns). Readers see an event only after its commit: those in the
 // process that executes the run are fed from memory, others are woken by the Bus and read the table.
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Bulk, Database } from '../db/database.ts'
+import { type Bulk, type Database, isRefused } from '../db/database.ts'
 import type { Bus } from './bus.ts'
-import { appendSlices, type Head, type NewEvent, type RunEvent, readHeads, readPage, type Slice } from './log.ts'
+import {
+  appendSlices,
+  type Head,
+  type NewEvent,
+  type RunEvent,
+  readHeads,
+  readPage,
+  type Slice,
+  type TimedEvent,
+} from './log.ts'
 
 /** Events of a running run kept in memory for readers in this process. */
 const TAIL_EVENTS = 2_000
@@ -89,6 +98,29 @@ export class EventLog {
     }
   }
 
+  /** Resolves when the run has ended or its row is gone, or at the signal. */
+  async ended(run_id: string, signal: AbortSignal): Promise<void> {
+    let woken = Promise.withResolvers<void>()
+    const unsubscribe = this.#bus.subscribe(`run:${run_id}`, () => woken.resolve())
+    const stopped = () => woken.resolve()
+    signal.addEventListener('abort', stopped)
+    this.#follow(run_id)
+    try {
+      while (!signal.aborted && !this.#closing.signal.aborted) {
+        woken = Promise.withResolvers<void>()
+        if (!this.#writers.has(run_id)) {
+          const [head] = await this.#db.run(readHeads, [run_id])
+          if (!head || head.ended) return
+        }
+        await woken.promise
+      }
+    } finally {
+      signal.removeEventListener('abort', stopped)
+      unsubscribe()
+      this.#unfollow(run_id)
+    }
+  }
+
   async close() {
     this.#closing.abort()
     for (const run_id of this.#followed.keys()) this.#bus.publish(`run:${run_id}`)
@@ -116,7 +148,7 @@ export class EventLog {
         for (const slice of live) this.#settle(slice, fenced.has(slice.run_id) ? new Fenced('fenced') : undefined)
         return
       } catch (error) {
-        if (isRefusal(error)) {
+        if (isRefused(error)) {
           if (live.length > 1) for (const slice of live) await this.#commit([slice])
           else for (const slice of live) this.#settle(slice, error as Error)
           return
@@ -168,7 +200,7 @@ export class RunWriter {
   readonly run_id: string
   readonly attempt: number
   #last_seq: number
-  #queue: { event?: NewEvent; writes?: Bulk[] }[] = []
+  #queue: { event?: TimedEvent; writes?: Bulk[] }[] = []
   #waiting: PromiseWithResolvers<void> = settledLater()
   #inFlight: PromiseWithResolvers<void> | undefined
   #failed: Error | undefined
@@ -185,10 +217,15 @@ export class RunWriter {
     this.#onDirty = onDirty
   }
 
+  /** True when nothing will be written any more. */
+  get failed(): boolean {
+    return this.#failed !== undefined
+  }
+
   /** Queues an event, rows, or both. Resolves when they are committed; rejects with Fenced when they never will be. */
   append(event: NewEvent | undefined, writes?: Bulk[]): Promise<void> {
     if (this.#failed) return rejected(this.#failed)
-    this.#queue.push({ ...(event && { event }), ...(writes && { writes }) })
+    this.#queue.push({ ...(event && { event: { ...event, at_ms: Date.now() } }), ...(writes && { writes }) })
     this.#onDirty()
     return this.#waiting.promise
   }
@@ -277,13 +314,7 @@ function gap(cursor: number, head: Head, events: RunEvent[]): RunEvent | undefin
 }
 
 function gapEvent(seq: number, data: Record<string, number>): RunEvent {
-  return { seq, event: 'gap', data: JSON.stringify(data), refs: 0 }
-}
-
-/** The database looked at the rows and refused them; trying again would not help. */
-function isRefusal(error: unknown): boolean {
-  const { code = '', errcode = 0 } = error as { code?: string; errcode?: number }
-  return /^(22|23)/.test(code) || (errcode & 0xff) === 19 || (error as Error).name === 'TypeError'
+  return { seq, event: 'gap', data: JSON.stringify(data), refs: 0, at_ms: Date.now() }
 }
 
 function settledLater(): PromiseWithResolvers<void> {

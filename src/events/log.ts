@@ -11,7 +11,12 @@ export interface NewEvent {
   refs: 0 | 1
 }
 
-export interface RunEvent extends NewEvent {
+/** An event with the moment it was appended, in milliseconds on the clock of the process that did. */
+export interface TimedEvent extends NewEvent {
+  at_ms: number
+}
+
+export interface RunEvent extends TimedEvent {
   /** From 1, without gaps. */
   seq: number
 }
@@ -21,7 +26,7 @@ export interface Slice {
   run_id: string
   attempt: number
   last_seq: number
-  events: NewEvent[]
+  events: TimedEvent[]
   writes: Bulk[]
 }
 
@@ -64,9 +69,13 @@ export function compare({ attempt, last_seq, events }: Slice, head: Head | undef
 /** The rows of a slice's events. */
 export function eventRows(slices: readonly Slice[]): Bulk {
   const rows = slices.flatMap(({ run_id, last_seq, events }) =>
-    events.map(({ event, data, refs }, index) => ({ run_id, seq: last_seq + index + 1, event, data, refs })),
+    events.map((event, index) => ({ run_id, seq: last_seq + index + 1, ...event })),
   )
-  return insertMany('run_events', { run_id: 'text', seq: 'bigint', event: 'text', data: 'text', refs: 'bigint' }, rows)
+  return insertMany(
+    'run_events',
+    { run_id: 'text', seq: 'bigint', event: 'text', data: 'text', refs: 'bigint', at_ms: 'bigint' },
+    rows,
+  )
 }
 
 function moveHeads(slices: readonly Slice[]): Bulk {
@@ -93,7 +102,7 @@ export const readPage = transition(
     const head = yield* first<Head>(sql`select attempt, last_seq, ended from run_heads where run_id = ${run_id}`)
     if (!head) return { head, events: [] }
     const events = yield* all<RunEvent>(
-      sql`select seq, event, data, refs from run_events
+      sql`select seq, event, data, refs, at_ms from run_events
           where run_id = ${run_id} and seq > ${after} and seq <= ${head.last_seq} order by seq limit ${limit}`,
     )
     return { head, events }

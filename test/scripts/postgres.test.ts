@@ -9,14 +9,14 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 const support = resolve(import.meta.dirname, '../support/postgres.ts')
 
-/** A process that starts a server of its own, says where, and then does `next`. */
+/** A process that starts a server of its own, does `next`, and then says where the server is. */
 async function owner(next: string) {
   const { TEST_DATABASE_URL: _, ...env } = process.env
   const script = `
     const { postgresServer } = await import(${JSON.stringify(support)})
     const server = await postgresServer()
-    console.log(JSON.stringify(server))
-    ${next}`
+    ${next}
+    console.log(JSON.stringify(server))`
   const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
     env,
     stdio: ['ignore', 'pipe', 'inherit'],

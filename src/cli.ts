@@ -1,0 +1,53 @@
+#!/usr/bin/env node
+// The command line: dev, serve, worker, migrate, inspect. The only place that prints for people.
+import { parseArgs } from 'node:util'
+import { inspect } from './cli/inspect.ts'
+import { migrateOnly } from './cli/migrate.ts'
+import { serve } from './cli/serve.ts'
+import { ConfigError, publishEnvironment, readConfig } from './config.ts'
+
+const USAGE = `Usage: runloom <command> [options]
+
+  dev                 serve; take the next free port if the port is taken; restart when a graph or the config changes
+  serve               serve, in production
+  worker              execute runs of a shared Postgres without serving HTTP
+  migrate             bring the database's schema up to date
+  inspect <run_id>    print a run's events as a timeline; --follow: until it has ended
+
+  --port <number>         2024, or PORT
+  --host <address>        127.0.0.1, or HOST
+  --config <file>         langgraph.json, if there is one
+  --data <folder>         .runloom: where the embedded database is
+  --concurrency <number>  500: runs executed at once
+
+  DATABASE_URL=sqlite:<path>|postgres://…   RUNLOOM_MODEL=<provider>:<name>
+`
+
+async function main(): Promise<void> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      port: { type: 'string' },
+      host: { type: 'string' },
+      config: { type: 'string' },
+      data: { type: 'string' },
+      concurrency: { type: 'string' },
+      follow: { type: 'boolean' },
+      help: { type: 'boolean', short: 'h' },
+    },
+  })
+  const [command, run_id] = positionals
+  if (values.help || !command) return void process.stdout.write(USAGE)
+  const config = await readConfig({ argv: values })
+  publishEnvironment(config)
+  for (const warning of config.warnings) process.stderr.write(`${warning}\n`)
+  if (command === 'dev' || command === 'serve' || command === 'worker') return serve(config, command)
+  if (command === 'migrate') return migrateOnly(config)
+  if (command === 'inspect') return inspect(config, run_id, values.follow ?? false)
+  throw new ConfigError(`runloom ${command}: there is no such command; runloom --help lists them`)
+}
+
+main().catch((error: Error) => {
+  process.stderr.write(error instanceof ConfigError ? `${error.message}\n` : `${error.stack ?? error.message}\n`)
+  process.exit(1)
+})

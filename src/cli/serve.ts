@@ -1,0 +1,105 @@
+// `runloom dev`, `serve` and `worker`: start the runtime, listen, say so in one line, and stop in order on a signal.
+import { watch } from 'node:fs'
+import type { Server } from 'node:http'
+import { serve as listen } from '@hono/node-server'
+import { type Config, ConfigError } from '../config.ts'
+import type { Logger } from '../core/logger.ts'
+import { type Runtime, startRuntime } from '../runtime.ts'
+
+/** How many ports `dev` tries after a taken one. */
+const PORT_TRIES = 20
+/** Editors write a file in several steps. */
+const SETTLE_MS = 150
+
+export async function serve(config: Config, command: 'dev' | 'serve' | 'worker'): Promise<void> {
+  const runtime = await startRuntime(config, { logger: logJson })
+  const server = command === 'worker' ? undefined : await open(runtime, config, command === 'dev')
+  say(runtime, config, server)
+  const stop = once(async () => {
+    const closing = runtime.close()
+    server?.close()
+    await closing
+    server?.closeAllConnections()
+  })
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => void stop().then(() => process.exit(0)))
+  }
+  if (command === 'dev') reloadOnChange(runtime, config, stop)
+}
+
+async function open(runtime: Runtime, config: Config, mayMove: boolean): Promise<Server> {
+  for (let port = config.port; ; port++) {
+    try {
+      const server = await bind(runtime, config.host, port)
+      if (port !== config.port) print(`Port ${config.port} is taken, using ${port}`)
+      return server
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      if (code === 'EADDRINUSE' && mayMove && port < config.port + PORT_TRIES) continue
+      await runtime.close()
+      if (code === 'EADDRINUSE')
+        throw new ConfigError(`--port ${config.port}: the port is taken; stop what uses it, or choose another`)
+      throw new ConfigError(`--host ${config.host}: cannot listen there (${(error as Error).message})`)
+    }
+  }
+}
+
+function bind({ app }: Runtime, hostname: string, port: number): Promise<Server> {
+  return new Promise((resolve, reject) => {
+    const server = listen({ fetch: app.fetch, hostname, port }, () => resolve(server)) as Server
+    server.once('error', reject)
+  })
+}
+
+function say({ modelNote }: Runtime, config: Config, server: Server | undefined) {
+  if (modelNote) print(modelNote)
+  const address = server?.address()
+  if (address === undefined) return print('Runloom worker is running')
+  const port = typeof address === 'object' && address ? address.port : config.port
+  const host = config.host.includes(':') ? `[${config.host}]` : config.host
+  print(`Runloom listening on http://${host}:${port}`)
+}
+
+/**
+ * Restarts the process when a graph or the configuration changes: running runs are handed back and go on in the new one,
+ * readers reconnect. Replacing the process image keeps its id and its terminal.
+ */
+function reloadOnChange(runtime: Runtime, config: Config, stop: () => Promise<void>) {
+  let timer: NodeJS.Timeout | undefined
+  const changed = (file: string) => {
+    clearTimeout(timer)
+    timer = setTimeout(async () => {
+      print(`${file} changed, restarting`)
+      await stop()
+      restart()
+    }, SETTLE_MS)
+  }
+  for (const folder of new Set([...runtime.watched, ...config.files])) {
+    watch(folder, (_event, name) => changed(name ?? folder)).on('error', () => {})
+  }
+}
+
+function restart() {
+  const { execve } = process
+  if (!execve) {
+    print('Please start Runloom again: this system cannot replace a process')
+    process.exit(0)
+  }
+  execve(process.execPath, [process.execPath, ...process.execArgv, ...process.argv.slice(1)], process.env)
+}
+
+function once(work: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | undefined
+  return () => {
+    running ??= work()
+    return running
+  }
+}
+
+const logJson: Logger = (level, message, fields) => {
+  process.stderr.write(`${JSON.stringify({ time: new Date().toISOString(), level, message, ...fields })}\n`)
+}
+
+function print(text: string) {
+  process.stdout.write(`${text}\n`)
+}

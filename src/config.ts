@@ -1,0 +1,272 @@
+// Everything that can be set, read once at start from flags, the environment, langgraph.json and its .env: the only reader
+// of process.env. A flag wins over the environment, the environment over the file's `env` (as in the official CLI), and
+// that over the default.
+import { readFile, stat } from 'node:fs/promises'
+import { dirname, join, relative, resolve } from 'node:path'
+import { parseEnv } from 'node:util'
+import { z } from 'zod'
+
+/** A setting nobody can run with. Its message is one line that names the place, the key and the remedy. */
+export class ConfigError extends Error {
+  override name = 'ConfigError'
+}
+
+const LONGEST_TIMER_MS = 2 ** 31 - 1
+
+const Settings = z.object({
+  host: z.string().default('127.0.0.1'),
+  port: whole(0, 65_535).default(2024),
+  /** The folder of the embedded database. */
+  data: z.string().default('.runloom'),
+  /** `sqlite:<path>` or `postgres://…`; without one, `runloom.db` in `data`. */
+  database_url: z
+    .string()
+    .regex(/^(sqlite:.|postgres(ql)?:\/\/)/, { error: issue => unknownDatabase(issue.input) })
+    .optional(),
+  /** Postgres past a transaction-mode pooler: where LISTEN works. */
+  database_direct_url: z
+    .string()
+    .regex(/^postgres(ql)?:\/\//, { error: 'use postgres://…; it is the database of DATABASE_URL, past the pooler' })
+    .optional(),
+  sqlite_sync: z.enum(['full', 'normal'], { error: 'use full or normal' }).default('full'),
+  /** The built-in agent's model, `provider:name`; without one, the offline model. */
+  model: z.string().optional(),
+  /** Runs that this process drives at once. */
+  concurrency: whole(0).default(500),
+  lease_ms: timer(100).default(10_000),
+  run_timeout_ms: timer(1).default(3_600_000),
+  max_crashes: whole(0).default(3),
+  /** How long running runs may go on after SIGTERM before they are handed back. */
+  drain_ms: timer(0).default(8_000),
+  /** How long the events of a finished run can be replayed. */
+  replay_retention_ms: whole(0).default(7 * 24 * 3_600_000),
+  heartbeat_ms: timer(1).default(5_000),
+  poll_ms: timer(1).default(1_000),
+})
+
+type Setting = keyof typeof Settings.shape
+
+/** Where a setting comes from. Of several variables the first that is set counts; `_SECS` are the official server's. */
+const NAMES: Record<Setting, { flag?: keyof Flags; variables: string[] }> = {
+  host: { flag: 'host', variables: ['HOST'] },
+  port: { flag: 'port', variables: ['PORT'] },
+  data: { flag: 'data', variables: ['RUNLOOM_DATA'] },
+  database_url: { variables: ['DATABASE_URL'] },
+  database_direct_url: { variables: ['DATABASE_DIRECT_URL'] },
+  sqlite_sync: { variables: ['RUNLOOM_SQLITE_SYNC'] },
+  model: { variables: ['RUNLOOM_MODEL'] },
+  concurrency: { flag: 'concurrency', variables: ['RUNLOOM_CONCURRENCY'] },
+  lease_ms: { variables: ['RUNLOOM_LEASE_MS'] },
+  run_timeout_ms: { variables: ['RUNLOOM_RUN_TIMEOUT_MS', 'BG_JOB_TIMEOUT_SECS'] },
+  max_crashes: { variables: ['RUNLOOM_MAX_CRASHES'] },
+  drain_ms: { variables: ['RUNLOOM_DRAIN_MS', 'BG_JOB_SHUTDOWN_GRACE_PERIOD_SECS'] },
+  replay_retention_ms: { variables: ['RUNLOOM_REPLAY_RETENTION_MS'] },
+  heartbeat_ms: { variables: ['RUNLOOM_HEARTBEAT_MS'] },
+  poll_ms: { variables: ['RUNLOOM_POLL_MS'] },
+}
+
+const GraphReference = z
+  .union([z.string(), z.object({ path: z.string(), description: z.string().optional() })], {
+    error: 'use "./file.ts:export", or {"path": "./file.ts:export", "description": "…"}',
+  })
+  .transform((entry, { addIssue }) => {
+    const { path, description } = typeof entry === 'string' ? { path: entry, description: undefined } : entry
+    const [, file, name] = /^(.+):([\w$]+)$/.exec(path) ?? []
+    if (file && name) return { file, export: name, ...(description !== undefined && { description }) }
+    addIssue(`"${path}" names no export; write "${path}:graph" if the file exports it as graph`)
+    return z.NEVER
+  })
+
+const ConfigFile = z.looseObject(
+  {
+    graphs: z
+      .record(z.string().min(1), GraphReference, { error: 'use an object: {"agent": "./agent.ts:graph"}' })
+      .default({}),
+    env: z
+      .union([z.string(), z.record(z.string(), z.coerce.string())], {
+        error: 'use the path of a .env file, or an object of strings',
+      })
+      .default({}),
+  },
+  { error: 'use an object: {"graphs": {"agent": "./agent.ts:graph"}}' },
+)
+
+/** Keys of the official file that need no warning; the other keys it has are for building images or for Python. */
+const KNOWN_KEYS = new Set(
+  `$schema graphs env dependencies node_version python_version node_loader api_version base_image image_distro
+  dockerfile_lines docker_compose_file pip_config_file pip_installer keep_pkg_tools auth http store checkpointer
+  webhooks encryption ui ui_config`.split(/\s+/),
+)
+
+/** One graph of langgraph.json; `file` is absolute. */
+export interface GraphEntry {
+  file: string
+  export: string
+  description?: string
+}
+
+export interface Config extends z.infer<typeof Settings> {
+  database_url: string
+  graphs: Record<string, GraphEntry>
+  /** The environment with the file's `env` below it. `publishEnvironment` gives it to the user's code. */
+  env: NodeJS.ProcessEnv
+  /** The configuration file and its .env, where there are such. */
+  files: string[]
+  /** Things to tell the operator, one line each. */
+  warnings: string[]
+}
+
+/** The command line's options as it parsed them. */
+export interface Flags {
+  host?: string
+  port?: string | number
+  data?: string
+  config?: string
+  concurrency?: string | number
+}
+
+/** Reads the configuration. Rejects with a ConfigError; relative paths are the caller's, those in the file are the file's. */
+export async function readConfig({
+  argv = {},
+  env = process.env,
+  cwd = process.cwd(),
+}: {
+  argv?: Flags
+  env?: NodeJS.ProcessEnv
+  cwd?: string
+} = {}): Promise<Config> {
+  const file = await findFile(argv.config, cwd)
+  const merged = { ...file.env, ...env }
+  const settings = readSettings(argv, merged, name => (name in env ? name : `${name} (from ${file.name}'s env)`))
+  const { graphs, files, warnings } = file
+  const database_url = settings.database_url ?? `sqlite:${join(resolve(cwd, settings.data), 'runloom.db')}`
+  return { ...settings, database_url, graphs, env: merged, files, warnings }
+}
+
+/** Puts what only the file's `env` sets into the process, for graphs and model providers to read. */
+export function publishEnvironment({ env }: Config): void {
+  for (const [name, value] of Object.entries(env)) process.env[name] ??= value
+}
+
+function readSettings(argv: Flags, env: NodeJS.ProcessEnv, origin: (variable: string) => string) {
+  const values: Partial<Record<Setting, unknown>> = {}
+  const labels = new Map<PropertyKey, string>()
+  for (const [setting, { flag, variables }] of Object.entries(NAMES) as [Setting, (typeof NAMES)[Setting]][]) {
+    if (flag && argv[flag] !== undefined) {
+      values[setting] = argv[flag]
+      labels.set(setting, `--${flag} ${argv[flag]}`)
+      continue
+    }
+    const variable = variables.find(name => env[name])
+    if (!variable) continue
+    const seconds = variable.endsWith('_SECS')
+    values[setting] = seconds ? Number(env[variable]) * 1000 : env[variable]
+    labels.set(setting, setting.startsWith('database') ? origin(variable) : `${origin(variable)}=${env[variable]}`)
+  }
+  const parsed = Settings.safeParse(values)
+  if (parsed.success) return parsed.data
+  const [issue] = parsed.error.issues
+  throw new ConfigError(`${labels.get(issue?.path[0] ?? '')}: ${issue?.message}`)
+}
+
+interface FoundFile extends Pick<Config, 'graphs' | 'files' | 'warnings'> {
+  name: string
+  env: NodeJS.ProcessEnv
+}
+
+async function findFile(given: string | undefined, cwd: string): Promise<FoundFile> {
+  const path = resolve(cwd, given ?? 'langgraph.json')
+  const name = relative(cwd, path) || path
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' && given === undefined) return undefined
+    const reason = error.code === 'ENOENT' ? 'there is no such file' : error.message
+    throw new ConfigError(`--config ${given ?? name}: ${reason}; give the path of a langgraph.json`)
+  })
+  if (text === undefined) return { name, graphs: {}, env: {}, files: [], warnings: [] }
+
+  const parsed = ConfigFile.safeParse(parseJson(text, name))
+  if (!parsed.success) throw new ConfigError(`${name}: ${firstIssue(parsed.error)}`)
+  const folder = dirname(path)
+  const files = [path]
+  const graphs: Config['graphs'] = {}
+  for (const [id, { file, ...rest }] of Object.entries(parsed.data.graphs)) {
+    graphs[id] = { file: resolve(folder, file), ...rest }
+    if (!(await isFile(resolve(folder, file)))) {
+      throw new ConfigError(`${name}: graphs.${id}: there is no file ${file}; paths are relative to ${name}`)
+    }
+  }
+  let env: NodeJS.ProcessEnv
+  if (typeof parsed.data.env === 'string') {
+    const envFile = resolve(folder, parsed.data.env)
+    files.push(envFile)
+    env = await readEnvFile(envFile, `${name}: env`, parsed.data.env)
+  } else {
+    env = parsed.data.env
+  }
+  const unknown = Object.keys(parsed.data).filter(key => !KNOWN_KEYS.has(key))
+  const warnings = unknown.map(key => `${name}: the key "${key}" is unknown and ignored`)
+  return { name, graphs, env, files, warnings }
+}
+
+async function readEnvFile(path: string, label: string, given: string): Promise<NodeJS.Dict<string>> {
+  try {
+    return parseEnv(await readFile(path, 'utf8'))
+  } catch (cause) {
+    const reason = (cause as NodeJS.ErrnoException).code === 'ENOENT' ? 'there is no file' : 'cannot read'
+    throw new ConfigError(`${label}: ${reason} ${given}; create it, or remove the key`, { cause })
+  }
+}
+
+function parseJson(text: string, name: string): unknown {
+  const json = text.replace(/^\uFEFF/, '')
+  try {
+    return JSON.parse(json)
+  } catch (cause) {
+    const { message } = cause as Error
+    const before = json.slice(0, faultIn(json, message)).split('\n')
+    const what = message.replace(/ (in JSON )?at position.*|, (\.\.\.)?".*/s, '')
+    throw new ConfigError(
+      `${name}:${before.length}:${(before.at(-1) ?? '').length + 1}: ${what}; the file must be JSON, without comments`,
+      { cause },
+    )
+  }
+}
+
+/** V8 gives a position with most of its messages; for a token it does not like, the shortest text that has it tells. */
+function faultIn(json: string, message: string): number {
+  const [, position] = /at position (\d+)/.exec(message) ?? []
+  if (position) return Number(position)
+  if (!message.startsWith('Unexpected token')) return json.length
+  for (let length = 1; length < json.length; length++) {
+    try {
+      JSON.parse(json.slice(0, length))
+    } catch (error) {
+      if ((error as Error).message.startsWith('Unexpected token')) return length - 1
+    }
+  }
+  return json.length - 1
+}
+
+function firstIssue({ issues: [issue] }: z.ZodError): string {
+  const key = issue?.path.join('.')
+  return key ? `${key}: ${issue?.message}` : `${issue?.message}`
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isFile() ?? false
+}
+
+function whole(least: number, most = Number.MAX_SAFE_INTEGER) {
+  const error = `use a whole number ${most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`}`
+  return z.coerce.number({ error }).int({ error }).min(least, { error }).max(most, { error })
+}
+
+function timer(least: number) {
+  return whole(least, LONGEST_TIMER_MS)
+}
+
+function unknownDatabase(url: unknown): string {
+  const [scheme] = /^[a-z][a-z0-9+.-]*(?=:)/i.exec(String(url)) ?? []
+  const fault = scheme && scheme !== 'sqlite' ? `"${scheme}:" is not a known database` : 'names no database'
+  return `${fault}; use sqlite:<path> or postgres://user@host/name`
+}

@@ -1,0 +1,42 @@
+// The thread that renews leases on a connection of its own, so that a busy main loop does not lose its runs. When the
+// main loop has not ticked for a minute it stops: a hung process must not own runs for ever.
+import { setTimeout as sleep } from 'node:timers/promises'
+import { parentPort, workerData } from 'node:worker_threads'
+import { openDatabase } from '../db/database.ts'
+import { type Renewal, renewLeases } from './claims.ts'
+import { type LeaseReport, monotonicMs } from './leases.ts'
+
+const HUNG_MS = 60_000
+
+const { url, lease_ms, ticks } = workerData as { url: string; lease_ms: number; ticks: Int32Array }
+const port = parentPort as NonNullable<typeof parentPort>
+const held = new Map<string, Renewal>()
+const stopping = new AbortController()
+const db = await openDatabase(url, { inline: true, connections: 1, timeout_ms: lease_ms / 3 })
+
+port.on('message', (message: { add: Renewal } | { remove: string } | 'close') => {
+  if (message === 'close') stopping.abort()
+  else if ('add' in message) held.set(message.add.run_id, message.add)
+  else held.delete(message.remove)
+})
+
+let ticked = { count: -1, at: monotonicMs() }
+while (!stopping.signal.aborted) {
+  await sleep(lease_ms / 3, undefined, { signal: stopping.signal }).catch(() => {})
+  const count = Atomics.load(ticks, 0)
+  if (count !== ticked.count) ticked = { count, at: monotonicMs() }
+  if (stopping.signal.aborted || held.size === 0 || monotonicMs() - ticked.at > HUNG_MS) continue
+  await renew([...held.values()])
+}
+await db.close()
+port.close()
+
+async function renew(runs: Renewal[]) {
+  const asked_at = monotonicMs()
+  try {
+    const renewed = await db.run(renewLeases, { runs, lease_ms })
+    port.postMessage({ asked_at, asked: runs, renewed } satisfies LeaseReport)
+  } catch {
+    // Unconfirmed is unconfirmed: the main thread lets go of the runs when their time is up.
+  }
+}

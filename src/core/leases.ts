@@ -1,0 +1,106 @@
+// The leases of this process: renewed by a thread, watched here. A run whose lease was not confirmed in time is let go
+// before anyone else may take it.
+import { extname } from 'node:path'
+import { Worker as Thread } from 'node:worker_threads'
+import type { Renewal } from './claims.ts'
+
+/** What the renewing thread tells: of the runs it asked for, those that are still ours. */
+export interface LeaseReport {
+  asked_at: number
+  asked: Renewal[]
+  renewed: { run_id: string; cancelled: boolean }[]
+}
+
+export interface LeaseListener {
+  lost(run_id: string): void
+  cancelled(run_id: string): void
+}
+
+/** Milliseconds on the clock that all threads of a process share and nobody can set. */
+export function monotonicMs(): number {
+  return Number(process.hrtime.bigint() / 1000n) / 1000
+}
+
+/** How often the deadlines are checked and the main loop shows that it lives. */
+const TICK_MS = 100
+/** The part of a lease that is kept in reserve for stopping. */
+const RESERVE = 0.1
+
+export class Leases {
+  readonly #lease_ms: number
+  readonly #listener: LeaseListener
+  readonly #thread: Thread
+  readonly #exited: Promise<unknown>
+  readonly #ticks = new Int32Array(new SharedArrayBuffer(4))
+  readonly #timer: NodeJS.Timeout
+  readonly #held = new Map<string, { attempt: number; deadline: number }>()
+  #ticked = monotonicMs()
+  #lag_ms = 0
+
+  constructor(url: string, lease_ms: number, listener: LeaseListener) {
+    this.#lease_ms = lease_ms
+    this.#listener = listener
+    const here = import.meta.url
+    this.#thread = new Thread(new URL(`./lease-thread${extname(here)}`, here), {
+      workerData: { url, lease_ms, ticks: this.#ticks },
+    })
+    this.#exited = new Promise(resolve => this.#thread.once('exit', resolve))
+    this.#thread.on('error', () => {}) // its silence ends every lease; the deadlines below do the rest
+    this.#thread.on('message', (report: LeaseReport) => this.#hear(report))
+    this.#timer = setInterval(() => this.#tick(), TICK_MS)
+  }
+
+  /** How late the main loop last was. */
+  get lag_ms(): number {
+    return this.#lag_ms
+  }
+
+  /** Holds a lease that was asked for at `asked_at` (monotonicMs). */
+  add(run_id: string, attempt: number, asked_at: number) {
+    this.#held.set(run_id, { attempt, deadline: this.#deadline(asked_at) })
+    this.#thread.postMessage({ add: { run_id, attempt } })
+  }
+
+  remove(run_id: string) {
+    if (this.#held.delete(run_id)) this.#thread.postMessage({ remove: run_id })
+  }
+
+  async close() {
+    clearInterval(this.#timer)
+    this.#thread.postMessage('close')
+    await this.#exited
+  }
+
+  #deadline(asked_at: number): number {
+    return asked_at + this.#lease_ms * (1 - RESERVE)
+  }
+
+  #hear({ asked_at, asked, renewed }: LeaseReport) {
+    const kept = new Map(renewed.map(run => [run.run_id, run.cancelled]))
+    for (const { run_id, attempt } of asked) {
+      const lease = this.#held.get(run_id)
+      if (!lease || lease.attempt !== attempt) continue
+      const cancelled = kept.get(run_id)
+      if (cancelled === undefined) this.#lose(run_id)
+      else lease.deadline = this.#deadline(asked_at)
+      if (cancelled) this.#listener.cancelled(run_id)
+    }
+  }
+
+  #tick() {
+    const now = monotonicMs()
+    this.#lag_ms = Math.max(0, now - this.#ticked - TICK_MS)
+    this.#ticked = now
+    Atomics.add(this.#ticks, 0, 1)
+    // After a pause of this loop the thread's reports come first: they may have kept what looks overdue.
+    setImmediate(() => {
+      for (const [run_id, { deadline }] of this.#held) if (monotonicMs() > deadline) this.#lose(run_id)
+    })
+  }
+
+  #lose(run_id: string) {
+    this.#held.delete(run_id)
+    this.#thread.postMessage({ remove: run_id })
+    this.#listener.lost(run_id)
+  }
+}

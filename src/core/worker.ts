@@ -1,0 +1,301 @@
+// The worker: claims runs that are due, drives each through its executor under a lease, and ends it. One path for
+// streamed, waited, background and delayed runs.
+//
+//   claim ──► drive ──┬─ executor returned ──────────► finish: success
+//                     ├─ executor failed ────────────► finish: error event, error
+//                     ├─ stopped: cancelled ─────────► finish: interrupted, or erased
+//                     ├─ stopped: timeout ───────────► finish: error event, timeout
+//                     ├─ stopped: shutting down ─────► hand back: pending again
+//                     └─ stopped: lease lost ────────► write nothing; another owner goes on
+//
+// The first reason to stop wins. A cancel that is stored before the ending decides the ending (claims.ts).
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Database, isRefused } from '../db/database.ts'
+import type { Bus } from '../events/bus.ts'
+import { type EventLog, Fenced, type RunWriter } from '../events/event-log.ts'
+import { type Claim, cancelledAmong, claimRuns, type Finish, finishRun, handBack } from './claims.ts'
+import { type ClaimedRun, type Ending, type Executor, Stopped, type StopReason } from './executor.ts'
+import { Leases, monotonicMs } from './leases.ts'
+import { errorFields, type Logger } from './logger.ts'
+
+export interface WorkerOptions {
+  worker_id: string
+  /** Where the lease thread connects. */
+  url: string
+  concurrency: number
+  lease_ms: number
+  poll_ms: number
+  max_crashes: number
+  run_timeout_ms: number
+  /** How long a draining worker lets runs finish before it hands them back. */
+  drain_ms: number
+}
+
+interface Driven {
+  claimed: ClaimedRun
+  writer: RunWriter
+  stop: (reason: StopReason) => void
+  done: Promise<void>
+}
+
+type Outcome = { ending: Ending } | { error: unknown }
+
+const CLAIM_BATCH = 32
+/** Above this delay of the main loop no new run is claimed. */
+const LAG_LIMIT_MS = 250
+/** How long a stopped executor may take to let go before the run is ended over its head. */
+const STOP_GRACE_MS = 5_000
+const RETRY_MS = 200
+
+export class Worker {
+  readonly #db: Database
+  readonly #log: EventLog
+  readonly #bus: Bus
+  readonly #executors: Readonly<Record<string, Executor>>
+  readonly #options: WorkerOptions
+  readonly #logger: Logger
+  readonly #leases: Leases
+  readonly #driven = new Map<string, Driven>()
+  readonly #closing = new AbortController()
+  #reserved = 0
+  #woken = Promise.withResolvers<void>()
+  #looping: Promise<void> | undefined
+
+  constructor(
+    ports: { db: Database; log: EventLog; bus: Bus; executors: Record<string, Executor>; logger: Logger },
+    options: WorkerOptions,
+  ) {
+    this.#db = ports.db
+    this.#log = ports.log
+    this.#bus = ports.bus
+    this.#executors = ports.executors
+    this.#logger = ports.logger
+    this.#options = options
+    this.#leases = new Leases(options.url, options.lease_ms, {
+      lost: run_id => this.#driven.get(run_id)?.writer.fail(new Fenced('the lease ran out')),
+      cancelled: run_id => this.#driven.get(run_id)?.stop({ type: 'cancelled' }),
+    })
+  }
+
+  /** Starts claiming. Until then only runs that are handed over are driven. */
+  start() {
+    this.#looping ??= this.#loop()
+  }
+
+  /**
+   * Runs `create` with what it needs to start its run here at once, if a slot is free, and drives the run it started.
+   */
+  async startHere<T extends { claimed?: ClaimedRun }>(create: (claim: Claim | undefined) => Promise<T>): Promise<T> {
+    if (this.#free() <= 0 || this.#looping === undefined || this.#leases.lag_ms > LAG_LIMIT_MS) return create(undefined)
+    this.#reserved++
+    const asked_at = monotonicMs()
+    try {
+      const created = await create(this.#claim(0))
+      if (created.claimed) this.#drive(created.claimed, asked_at)
+      return created
+    } finally {
+      this.#reserved--
+    }
+  }
+
+  /** Stops claiming, lets runs finish for `drain_ms`, hands the rest back. */
+  async close() {
+    this.#closing.abort()
+    this.#woken.resolve()
+    await this.#looping
+    const all = () => Promise.all([...this.#driven.values()].map(driven => driven.done))
+    await Promise.race([all(), sleep(this.#options.drain_ms, undefined, { ref: false })])
+    for (const driven of this.#driven.values()) driven.stop({ type: 'shutting_down' })
+    await all()
+    await this.#leases.close()
+  }
+
+  async #loop() {
+    const unsubscribe = this.#bus.subscribe('work', () => this.#woken.resolve())
+    while (!this.#closing.signal.aborted) {
+      this.#woken = Promise.withResolvers<void>()
+      const claimed = await this.#claimDue().catch(error => {
+        this.#logger('error', 'claiming failed', errorFields(error))
+        return 0
+      })
+      if (claimed === 0) await this.#wakeUp()
+    }
+    unsubscribe()
+  }
+
+  /** Until a hint, or for one poll interval. */
+  async #wakeUp() {
+    const timer = setTimeout(() => this.#woken.resolve(), this.#options.poll_ms)
+    await this.#woken.promise
+    clearTimeout(timer)
+  }
+
+  async #claimDue(): Promise<number> {
+    const free = this.#free()
+    if (free <= 0 || this.#leases.lag_ms > LAG_LIMIT_MS) return 0
+    const asked_at = monotonicMs()
+    const limit = Math.min(free, CLAIM_BATCH)
+    this.#reserved += limit
+    try {
+      const claimed = await this.#db.run(claimRuns, this.#claim(limit))
+      for (const run of claimed) this.#drive(run, asked_at)
+      return claimed.length
+    } finally {
+      this.#reserved -= limit
+    }
+  }
+
+  #free(): number {
+    if (this.#closing.signal.aborted) return 0
+    return this.#options.concurrency - this.#driven.size - this.#reserved
+  }
+
+  #claim(limit: number): Claim {
+    const { worker_id, lease_ms, max_crashes } = this.#options
+    return { worker_id, lease_ms, max_crashes, limit, driving: [...this.#driven.keys()] }
+  }
+
+  #drive(claimed: ClaimedRun, asked_at: number) {
+    const { run_id } = claimed.run
+    const controller = new AbortController()
+    const stop = (reason: StopReason) => controller.abort(new Stopped(reason))
+    const writer = this.#log.open(run_id, claimed, () => stop({ type: 'lease_lost' }))
+    this.#leases.add(run_id, claimed.attempt, asked_at)
+    const driven: Driven = { claimed, writer, stop, done: Promise.resolve() }
+    this.#driven.set(run_id, driven)
+    driven.done = this.#execute(driven, controller.signal)
+  }
+
+  async #execute(driven: Driven, signal: AbortSignal) {
+    const { claimed, writer, stop } = driven
+    const { run } = claimed
+    const { run_timeout_ms } = this.#options
+    const unsubscribe = this.#bus.subscribe(`cancel:${run.run_id}`, () => void this.#lookForCancel(driven))
+    const timer = setTimeout(() => stop({ type: 'timeout', after_ms: run_timeout_ms }), run_timeout_ms)
+    this.#bus.publish(`run:${run.run_id}`)
+    const outcome = await this.#outcome(claimed, writer, signal)
+    clearTimeout(timer)
+    unsubscribe()
+    const reason = signal.aborted ? (signal.reason as Stopped).reason : undefined
+    let next: ClaimedRun | undefined
+    const asked_at = monotonicMs()
+    try {
+      if (reason?.type !== 'lease_lost') next = await this.#end(driven, outcome, reason)
+    } catch (error) {
+      if (!(error instanceof Fenced))
+        this.#logger('error', 'a run could not be ended', { run_id: run.run_id, ...errorFields(error) })
+    }
+    writer.fail(new Fenced('the attempt is over'))
+    this.#leases.remove(run.run_id)
+    this.#driven.delete(run.run_id)
+    this.#log.release(writer)
+    if (next) this.#drive(next, asked_at)
+    this.#woken.resolve()
+  }
+
+  /** What the executor came to; after a stop it has a moment to let go. */
+  async #outcome(claimed: ClaimedRun, writer: RunWriter, signal: AbortSignal): Promise<Outcome> {
+    const executor = this.#executors[claimed.run.kind]
+    if (!executor) return { error: new Error(`this server does not execute runs of kind "${claimed.run.kind}"`) }
+    const execution = executor(claimed, writer, signal).then(
+      ending => ({ ending }),
+      error => ({ error }),
+    )
+    const overdue = new Promise<Outcome>(resolve => {
+      signal.addEventListener('abort', () => {
+        setTimeout(() => resolve({ error: signal.reason }), STOP_GRACE_MS).unref()
+      })
+    })
+    return Promise.race([execution, overdue])
+  }
+
+  async #end(driven: Driven, outcome: Outcome, reason: StopReason | undefined): Promise<ClaimedRun | undefined> {
+    const { claimed, writer } = driven
+    const { run_id, thread_id } = claimed.run
+    if (reason?.type === 'shutting_down') {
+      const slice = await writer.takeRest()
+      await this.#insist(driven, () => this.#db.run(handBack, { thread_id, slice }))
+      this.#bus.publish('work')
+      return undefined
+    }
+    const result = conclude(outcome, reason)
+    if (result.ending.error) {
+      void writer.append({ event: 'error', data: JSON.stringify(result.ending.error), refs: 0 })
+      this.#logger('warn', 'a run failed', { run_id, thread_id, ...result.ending.error })
+    }
+    const slice = await writer.takeRest()
+    const claim = this.#closing.signal.aborted ? undefined : this.#claim(1)
+    const args: Finish = { thread_id, slice, ...result, ...(claim && { claim }) }
+    const { next } = await this.#insist(driven, () => this.#db.run(finishRun, args)).catch(error => {
+      if (!isRefused(error)) throw error
+      return this.#insist(driven, () => this.#db.run(finishRun, withoutRows(args, error)))
+    })
+    this.#bus.publish(`run:${run_id}`)
+    if (!next) this.#bus.publish('work')
+    return next
+  }
+
+  /** Repeats a write while the database is out of reach and the lease may still be ours. */
+  async #insist<T>({ claimed, writer }: Driven, write: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await write()
+      } catch (error) {
+        if (writer.failed || isRefused(error)) throw error
+        this.#logger('error', 'ending a run failed, trying again', {
+          run_id: claimed.run.run_id,
+          ...errorFields(error),
+        })
+        await sleep(RETRY_MS)
+      }
+    }
+  }
+
+  async #lookForCancel({ claimed, stop }: Driven) {
+    const found = await this.#db.run(cancelledAmong, [claimed.run.run_id]).catch(() => [])
+    if (found.length > 0) stop({ type: 'cancelled' })
+  }
+}
+
+/** From how an execution stopped to how its run ends. */
+function conclude(outcome: Outcome, reason: StopReason | undefined): Omit<Finish, 'thread_id' | 'slice' | 'claim'> {
+  if (reason?.type === 'cancelled') {
+    return { status: 'interrupted', ending: { reason: 'cancelled' }, interrupts: {}, resting_status: 'interrupted' }
+  }
+  if (reason?.type === 'timeout') {
+    const message = `The run did not finish within ${reason.after_ms / 1000} s`
+    const ending = { reason: 'timeout', error: { error: 'TimeoutError', message } }
+    return { status: 'timeout', ending, interrupts: {}, resting_status: 'error' }
+  }
+  if ('error' in outcome) {
+    const ending = { reason: 'failed', error: describe(outcome.error) }
+    return { status: 'error', ending, interrupts: {}, resting_status: 'error' }
+  }
+  const { interrupts, has_next } = outcome.ending
+  const waiting = has_next || Object.keys(interrupts).length > 0
+  return {
+    status: 'success',
+    ending: { reason: 'completed' },
+    interrupts,
+    resting_status: waiting ? 'interrupted' : 'idle',
+  }
+}
+
+/** The ending of a run whose last rows the database refused: the refusal is its error. */
+function withoutRows(args: Finish, error: unknown): Finish {
+  const refusal = { event: 'error', data: JSON.stringify(describe(error)), refs: 0 as const, at_ms: Date.now() }
+  const slice = { ...args.slice, events: [refusal], writes: [] }
+  return {
+    ...args,
+    slice,
+    status: 'error',
+    ending: { reason: 'failed', error: describe(error) },
+    resting_status: 'error',
+  }
+}
+
+function describe(error: unknown): { error: string; message: string } {
+  return error instanceof Error
+    ? { error: error.name, message: error.message }
+    : { error: 'Error', message: String(error) }
+}

@@ -1,0 +1,95 @@
+// Accepting a run: from a request to a row in one transaction. With a free slot the same transaction starts it here.
+import { createHash } from 'node:crypto'
+import type { Context } from 'hono'
+import { RunloomError } from '../core/errors.ts'
+import { isUuid, newId } from '../core/ids.ts'
+import { type Created, type CreateRun, createRun, type Run, type RunConfig } from '../core/runs.ts'
+import * as protocol from '../protocol/runs.ts'
+import { parseBody } from './errors.ts'
+import type { Ports } from './ports.ts'
+
+export interface Accepted {
+  run: Run
+  /** This request's own, also where an Idempotency-Key brought back an earlier run. */
+  request: protocol.CreateRun
+}
+
+/** Accepts the run in a request's body on the thread in its path, or on a thread of its own. */
+export async function accept(ports: Ports, c: Context): Promise<Accepted> {
+  const text = await c.req.text()
+  const request = parseBody(text, protocol.createRun)
+  const key = c.req.header('idempotency-key')
+  const body_hash = createHash('sha256').update(`${c.req.path}\n${text}`).digest('hex')
+  const idempotency = key ? { idempotency: { face: 'langgraph', key, body_hash } } : {}
+  const run = await create(ports, { ...toCreate(request, c.req.param('thread_id')), ...idempotency })
+  c.header('content-location', runPath(run, c.req.param('thread_id') !== undefined))
+  return { run, request }
+}
+
+/** Accepts several runs, each on a thread of its own. */
+export async function acceptBatch(ports: Ports, text: string): Promise<Run[]> {
+  const requests = parseBody(text, protocol.batchRuns)
+  return Promise.all(requests.map(request => create(ports, toCreate(request, undefined))))
+}
+
+/** `/threads/{t}/runs/{r}`, or `/runs/{r}` for a stateless run. */
+export function runPath({ thread_id, run_id }: Run, onThread: boolean): string {
+  return onThread ? `/threads/${thread_id}/runs/${run_id}` : `/runs/${run_id}`
+}
+
+async function create(ports: Ports, args: CreateRun): Promise<Run> {
+  const { run, claimed, repeated, superseded } = await ports.worker.startHere<Created>(claim =>
+    ports.db.run(createRun, claim ? { ...args, claim } : args),
+  )
+  for (const run_id of superseded) {
+    ports.bus.publish(`cancel:${run_id}`)
+    ports.bus.publish(`run:${run_id}`)
+  }
+  if (!claimed && !repeated) ports.bus.publish('work')
+  return run
+}
+
+function toCreate(request: protocol.CreateRun, thread_id: string | undefined): CreateRun {
+  const creates = thread_id !== undefined && request.if_not_exists === 'create'
+  if (creates && !isUuid(thread_id)) throw new RunloomError('invalid', `thread_id: "${thread_id}" must be a UUID`)
+  const kept = request.on_completion === 'keep' || request.on_completion === 'continue'
+  return {
+    run_id: newId(),
+    thread_id: thread_id ?? newId(),
+    assistant_id: request.assistant_id,
+    if_not_exists: thread_id !== undefined ? (request.if_not_exists ?? 'reject') : kept ? 'create' : 'temporary',
+    kwargs: kwargsOf(request),
+    metadata: request.metadata ?? {},
+    multitask_strategy: request.multitask_strategy ?? 'enqueue',
+    after_ms: Math.round((request.after_seconds ?? 0) * 1000),
+  }
+}
+
+/** What the executor needs of a request: the options that were given, `input` always. */
+function kwargsOf(request: protocol.CreateRun): CreateRun['kwargs'] {
+  const { input, command, config, context, checkpoint, checkpoint_id, checkpoint_during, durability } = request
+  const { interrupt_before, interrupt_after, stream_mode, stream_subgraphs, webhook, feedback_keys, strict_resume } =
+    request
+  const during = checkpoint_during == null ? undefined : checkpoint_during ? 'async' : 'exit'
+  const options = {
+    command,
+    config: config && given(config),
+    context,
+    checkpoint,
+    checkpoint_id,
+    interrupt_before,
+    interrupt_after,
+    durability: durability ?? during,
+    stream_mode: stream_mode ?? ['values'],
+    stream_subgraphs,
+    feedback_keys,
+    webhook,
+    strict_resume,
+  }
+  return { input: input ?? null, ...(given(options) as { config?: RunConfig; context?: Record<string, unknown> }) }
+}
+
+/** Without the fields that are null or undefined. */
+function given(object: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value != null))
+}

@@ -1,0 +1,24 @@
+// The whole HTTP surface as one fetch handler: server and tests go through it.
+import { Hono } from 'hono'
+import { cors } from 'hono/cors'
+import { assistantRoutes } from './assistants.ts'
+import { errorHandler } from './errors.ts'
+import type { Ports } from './ports.ts'
+import { runRoutes } from './runs.ts'
+import { systemRoutes } from './system.ts'
+import { threadRoutes } from './threads.ts'
+
+/** Headers that browsers must be let see (contracts: langgraph §1). */
+const EXPOSED = ['content-location', 'location', 'x-pagination-total', 'x-pagination-next']
+
+export function createApp(ports: Ports): Hono {
+  const app = new Hono()
+  app.use(cors({ origin: '*', exposeHeaders: EXPOSED }))
+  app.onError(errorHandler(ports.logger))
+  app.notFound(c => c.json({ detail: `${c.req.method} ${c.req.path} is not served here` }, 404))
+  app.route('/', systemRoutes(ports))
+  app.route('/', assistantRoutes(ports))
+  app.route('/', threadRoutes(ports))
+  app.route('/', runRoutes(ports))
+  return app
+}

@@ -1,0 +1,52 @@
+// From error codes to the root face's status and body: `{"detail": "<text>"}` (contracts: langgraph §1).
+import type { Context } from 'hono'
+import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import { z } from 'zod'
+import { type ErrorCode, RunloomError } from '../core/errors.ts'
+import { errorFields, type Logger } from '../core/logger.ts'
+
+const STATUS: Record<ErrorCode, ContentfulStatusCode> = {
+  invalid: 422,
+  not_found: 404,
+  gone: 410,
+  conflict: 409,
+  unsupported: 501,
+  unavailable: 503,
+}
+
+export function errorHandler(logger: Logger) {
+  return (error: Error, c: Context) => {
+    if (error instanceof RunloomError) return c.json({ detail: error.message, ...error.details }, STATUS[error.code])
+    if (error instanceof z.ZodError) return c.json({ detail: describe(error) }, 422)
+    logger('error', 'a request failed', { method: c.req.method, path: c.req.path, ...errorFields(error) })
+    return c.json({ detail: 'Internal server error; the server log has the reason' }, 500)
+  }
+}
+
+/** One line a problem, each naming its field. */
+function describe(error: z.ZodError): string {
+  return error.issues.map(issue => `${issue.path.join('.') || 'body'}: ${issue.message}`).join('; ')
+}
+
+/** Parses what a client sent; a problem becomes a 422 that names the field, below `name` if given. */
+export function parse<T extends z.ZodType>(schema: T, value: unknown, name?: string): z.infer<T> {
+  const result = schema.safeParse(value)
+  if (result.success) return result.data
+  const text = describe(result.error)
+  throw new RunloomError('invalid', name ? text.replaceAll(/(^|; )body:/g, `$1${name}:`) : text)
+}
+
+/** The JSON body; an absent one is an empty object. */
+export async function body<T extends z.ZodType>(c: Context, schema: T): Promise<z.infer<T>> {
+  return parseBody(await c.req.text(), schema)
+}
+
+export function parseBody<T extends z.ZodType>(text: string, schema: T): z.infer<T> {
+  let value: unknown = {}
+  try {
+    if (text.trim()) value = JSON.parse(text)
+  } catch (cause) {
+    throw new RunloomError('invalid', `body: not JSON (${(cause as Error).message})`, { cause })
+  }
+  return parse(schema, value)
+}

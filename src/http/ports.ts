@@ -1,0 +1,24 @@
+// What the routers work with; the runtime provides it.
+
+import type { Logger } from '../core/logger.ts'
+import type { Worker } from '../core/worker.ts'
+import type { Database } from '../db/database.ts'
+import type { Bus } from '../events/bus.ts'
+import type { EventLog } from '../events/event-log.ts'
+import type { StateTexts } from '../events/state.ts'
+import type { Graphs } from '../graph/load.ts'
+import type { ThreadStates } from '../graph/state.ts'
+
+export interface Ports {
+  db: Database
+  log: EventLog
+  bus: Bus
+  worker: Worker
+  graphs: Graphs
+  states: ThreadStates
+  texts: StateTexts
+  logger: Logger
+  /** Of this package. */
+  version: string
+  heartbeat_ms: number
+}

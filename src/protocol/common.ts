@@ -1,0 +1,39 @@
+// Shapes that several nouns of the Agent Server API share (contracts: langgraph §1). Null means absent everywhere,
+// because Python clients send it; unknown fields are ignored.
+import { z } from 'zod'
+
+export const object = z.record(z.string(), z.unknown())
+
+/** Pagination: limit 1..1000, default 10. */
+export const limit = z.coerce.number().int().min(1).max(1000).nullish()
+export const offset = z.coerce.number().int().min(0).nullish()
+
+/** A boolean in a query: true/false as JSON has them, 1/0 as older clients send them. */
+export const flag = z
+  .enum(['true', 'false', '1', '0', ''])
+  .optional()
+  .transform(text => text === 'true' || text === '1')
+
+/** A list in a query: a JSON array, repeated keys, or comma-separated. */
+export function queryList(values: readonly string[]): string[] {
+  return values.flatMap(value => {
+    if (value.startsWith('[')) return z.array(z.string()).parse(JSON.parse(value))
+    return value.startsWith('"') ? [z.string().parse(JSON.parse(value))] : value.split(',')
+  })
+}
+
+export const uuid = z.uuid({ error: 'must be a UUID' })
+
+export const config = z.looseObject({
+  tags: z.array(z.string()).nullish(),
+  recursion_limit: z.number().int().positive().nullish(),
+  configurable: object.nullish(),
+  metadata: object.nullish(),
+})
+
+export const checkpoint = z.looseObject({
+  thread_id: z.string().nullish(),
+  checkpoint_id: z.string().nullish(),
+  checkpoint_ns: z.string().nullish(),
+  checkpoint_map: object.nullish(),
+})

@@ -1,0 +1,71 @@
+// Run creation and its options (contracts: langgraph §4.2).
+import { z } from 'zod'
+import { checkpoint, config, limit, object, offset, uuid } from './common.ts'
+
+export const STREAM_MODES = [
+  'values',
+  'messages',
+  'messages-tuple',
+  'updates',
+  'events',
+  'debug',
+  'tasks',
+  'checkpoints',
+  'custom',
+  'tools',
+] as const
+
+export const streamMode = z.enum(STREAM_MODES)
+
+const streamModes = z.union([streamMode, z.array(streamMode).min(1)]).transform(mode => [mode].flat())
+
+const send = z.object({ node: z.string(), input: z.unknown() })
+const goto = z.union([z.string(), send])
+
+export const command = z.object({
+  update: z.union([object, z.array(z.tuple([z.string(), z.unknown()]))]).nullish(),
+  resume: z.unknown(),
+  goto: z.union([goto, z.array(goto)]).nullish(),
+})
+
+const nodes = z.union([z.literal('*'), z.array(z.string())])
+
+export const createRun = z.object({
+  assistant_id: z.string().min(1),
+  input: z.unknown(),
+  command: command.nullish(),
+  config: config.nullish(),
+  context: object.nullish(),
+  metadata: object.nullish(),
+  checkpoint: checkpoint.nullish(),
+  checkpoint_id: z.string().nullish(),
+  interrupt_before: nodes.nullish(),
+  interrupt_after: nodes.nullish(),
+  stream_mode: streamModes.nullish(),
+  stream_subgraphs: z.boolean().nullish(),
+  stream_resumable: z.boolean().nullish(),
+  feedback_keys: z.array(z.string()).nullish(),
+  webhook: z.string().nullish(),
+  multitask_strategy: z.enum(['reject', 'enqueue', 'interrupt', 'rollback']).nullish(),
+  on_disconnect: z.enum(['continue', 'cancel']).nullish(),
+  // "complete" and "continue" are what the JS SDK's type calls "delete" and "keep" (contracts: langgraph §4.2).
+  on_completion: z.enum(['delete', 'keep', 'complete', 'continue']).nullish(),
+  after_seconds: z.number().min(0).nullish(),
+  if_not_exists: z.enum(['reject', 'create']).nullish(),
+  durability: z.enum(['sync', 'async', 'exit']).nullish(),
+  checkpoint_during: z.boolean().nullish(),
+  strict_resume: z.boolean().nullish(),
+})
+export type CreateRun = z.infer<typeof createRun>
+
+export const batchRuns = z.array(createRun).min(1)
+
+export const cancelAction = z.enum(['interrupt', 'rollback']).nullish()
+
+export const cancelRuns = z.object({
+  status: z.enum(['pending', 'running', 'all']).nullish(),
+  thread_id: uuid.nullish(),
+  run_ids: z.array(uuid).nullish(),
+})
+
+export const listRuns = z.object({ limit, offset, status: z.string().nullish(), metadata: z.string().nullish() })

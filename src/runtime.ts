@@ -1,0 +1,138 @@
+// The composition root: from a Config to a database, a log, a bus, executors, a worker and the HTTP app; and the order
+// in which they start and stop.
+import { randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import type { Hono } from 'hono'
+import { builtInAgent } from './agent/agent.ts'
+import { chatModel } from './agent/models.ts'
+import type { Config } from './config.ts'
+import { syncSystemAssistants } from './core/assistants.ts'
+import { sweep, voidLeases } from './core/claims.ts'
+import { errorFields, type Logger } from './core/logger.ts'
+import { Worker } from './core/worker.ts'
+import { type Database, openDatabase } from './db/database.ts'
+import { migrate } from './db/migrations.ts'
+import { lockSqliteFile } from './db/sqlite.ts'
+import { type Bus, LocalBus } from './events/bus.ts'
+import { EventLog } from './events/event-log.ts'
+import { PostgresBus } from './events/postgres-bus.ts'
+import { StateTexts } from './events/state.ts'
+import { StateCache } from './graph/checkpointer.ts'
+import { graphExecutor } from './graph/executor.ts'
+import { type Graphs, loadGraphs } from './graph/load.ts'
+import { ThreadStates } from './graph/state.ts'
+import { ItemStore } from './graph/store.ts'
+import { createApp } from './http/app.ts'
+
+const SWEEP_MS = 60_000
+
+export interface Runtime {
+  app: Hono
+  graphs: Graphs
+  db: Database
+  /** Files and folders whose change means that graphs have to be loaded again. */
+  watched: string[]
+  /** What the built-in agent answers with, when that is not a model. */
+  modelNote: string | undefined
+  /** Stops claiming, lets runs finish for the grace or hands them back, and closes everything. */
+  close(): Promise<void>
+}
+
+export interface RuntimeOptions {
+  logger: Logger
+  /** False: accept and show runs, leave executing them to other processes. */
+  work?: boolean
+}
+
+/** Opens and migrates the database, loads the graphs, and starts working. */
+export async function startRuntime(config: Config, { logger, work = true }: RuntimeOptions): Promise<Runtime> {
+  const { database_url } = config
+  const unlock = database_url.startsWith('sqlite:') ? lockSqliteFile(database_url.slice('sqlite:'.length)) : () => {}
+  const db = await openDatabase(database_url, { sync: config.sqlite_sync })
+  await migrate(db)
+  if (db.dialect === 'sqlite') await db.run(voidLeases, undefined)
+  const bus: Bus =
+    db.dialect === 'sqlite' ? new LocalBus() : new PostgresBus(config.database_direct_url ?? database_url)
+  const log = new EventLog(db, bus)
+  const graphs = await deployedGraphs(config, logger)
+  await db.run(
+    syncSystemAssistants,
+    graphs.ids().map(graph_id => ({ graph_id, description: graphs.description(graph_id) ?? null })),
+  )
+
+  const store = new ItemStore(db)
+  const cache = new StateCache()
+  const texts = new StateTexts(db)
+  const states = new ThreadStates({ db, graphs, store, cache, texts })
+  const executors = { graph: graphExecutor({ db, graphs, store, cache }) }
+  const { lease_ms, poll_ms, concurrency, max_crashes, run_timeout_ms, drain_ms } = config
+  const worker = new Worker(
+    { db, log, bus, executors, logger },
+    {
+      worker_id: randomUUID(),
+      url: database_url,
+      lease_ms,
+      poll_ms,
+      concurrency,
+      max_crashes,
+      run_timeout_ms,
+      drain_ms,
+    },
+  )
+  if (work) worker.start()
+  const sweeping = setInterval(() => void sweepAll(db, config.replay_retention_ms, logger), SWEEP_MS)
+  const version = packageVersion()
+  const app = createApp({
+    db,
+    log,
+    bus,
+    worker,
+    graphs,
+    states,
+    texts,
+    logger,
+    version,
+    heartbeat_ms: config.heartbeat_ms,
+  })
+
+  const close = async () => {
+    clearInterval(sweeping)
+    await worker.close()
+    await log.close()
+    await bus.close()
+    await db.close()
+    unlock()
+  }
+  const modelNote = config.model
+    ? undefined
+    : 'The built-in agent uses the offline model, a few fixed rules. For a real one set RUNLOOM_MODEL=<provider>:<name>'
+  return { app, graphs, db, watched: graphs.watched, modelNote, close }
+}
+
+/** The configured graphs, and the built-in agent unless one of them has its name. */
+async function deployedGraphs(config: Config, logger: Logger): Promise<Graphs> {
+  const graphs = await loadGraphs(config.graphs)
+  for (const [graph_id, error] of graphs.failures)
+    logger('error', 'a graph failed to load', { graph_id, ...errorFields(error) })
+  if (!graphs.ids().includes('agent')) {
+    graphs.register(
+      'agent',
+      builtInAgent(await chatModel(config.model, config.env)),
+      'The built-in agent: tells the time and calculates',
+    )
+  }
+  return graphs
+}
+
+async function sweepAll(db: Database, retention_ms: number, logger: Logger) {
+  try {
+    while ((await db.run(sweep, { retention_ms })).more);
+  } catch (error) {
+    logger('warn', 'sweeping failed', errorFields(error))
+  }
+}
+
+function packageVersion(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(text) as { version: string }).version
+}

@@ -1,0 +1,227 @@
+import assert from 'node:assert/strict'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { ConfigError, type Flags, publishEnvironment, readConfig } from '../src/config.ts'
+
+const root = await mkdtemp(join(tmpdir(), 'runloom-config-'))
+after(() => rm(root, { recursive: true, force: true }))
+
+let folders = 0
+async function folder(files: Record<string, string> = {}): Promise<string> {
+  const path = join(root, String(folders++))
+  await mkdir(path)
+  for (const [name, text] of Object.entries(files)) await writeFile(join(path, name), text)
+  return path
+}
+
+const read = async (files: Record<string, string> = {}, env: NodeJS.ProcessEnv = {}, argv: Flags = {}) =>
+  readConfig({ argv, env, cwd: await folder(files) })
+
+async function complaint(files: Record<string, string>, env: NodeJS.ProcessEnv = {}, argv: Flags = {}) {
+  const error = await read(files, env, argv).then(
+    () => assert.fail('the configuration was accepted'),
+    error => error,
+  )
+  assert.ok(error instanceof ConfigError, `${error}`)
+  assert.doesNotMatch(error.message, /\n/)
+  return error.message
+}
+
+const config = (value: unknown) => ({ 'langgraph.json': JSON.stringify(value), 'a.ts': '' })
+
+test('nothing needs to be set', async () => {
+  const cwd = await folder()
+  const { env, ...settings } = await readConfig({ env: {}, cwd })
+  assert.deepEqual(settings, {
+    host: '127.0.0.1',
+    port: 2024,
+    data: '.runloom',
+    database_url: `sqlite:${join(cwd, '.runloom', 'runloom.db')}`,
+    sqlite_sync: 'full',
+    concurrency: 500,
+    lease_ms: 10_000,
+    run_timeout_ms: 3_600_000,
+    max_crashes: 3,
+    drain_ms: 8_000,
+    replay_retention_ms: 604_800_000,
+    heartbeat_ms: 5_000,
+    poll_ms: 1_000,
+    graphs: {},
+    files: [],
+    warnings: [],
+  })
+})
+
+test('a flag wins over the environment, the environment over the file, an empty variable counts as unset', async () => {
+  const files = { ...config({ env: '.env' }), '.env': 'PORT=1\nHOST=file\nRUNLOOM_MODEL="openai:x"\nKEY=file' }
+  const { host, port, model, concurrency, env } = await read(
+    files,
+    { PORT: '2', HOST: 'real', KEY: 'real', RUNLOOM_CONCURRENCY: '' },
+    { port: '3' },
+  )
+  assert.deepEqual({ host, port, model, concurrency }, { host: 'real', port: 3, model: 'openai:x', concurrency: 500 })
+  assert.equal(env.KEY, 'real')
+})
+
+test('the env of the file may be an object, and reaches the process where that has no value', async () => {
+  process.env.RUNLOOM_TEST_SET = 'process'
+  const found = await read(config({ env: { RUNLOOM_TEST_SET: 'file', RUNLOOM_TEST_NEW: 1 } }), process.env)
+  publishEnvironment(found)
+  assert.equal(process.env.RUNLOOM_TEST_SET, 'process')
+  assert.equal(process.env.RUNLOOM_TEST_NEW, '1')
+  delete process.env.RUNLOOM_TEST_SET
+  delete process.env.RUNLOOM_TEST_NEW
+})
+
+test('graphs are found relative to the file that names them', async () => {
+  const cwd = await folder()
+  await mkdir(join(cwd, 'project'))
+  await writeFile(join(cwd, 'project', 'a.ts'), '')
+  await writeFile(
+    join(cwd, 'project', 'my.json'),
+    '\uFEFF{"graphs": {"a": "./a.ts:graph", "b": {"path": "a.ts:make", "description": "Makes"}}}',
+  )
+  const { graphs, files } = await readConfig({ argv: { config: 'project/my.json' }, env: {}, cwd })
+  const file = join(cwd, 'project', 'a.ts')
+  assert.deepEqual(graphs, { a: { file, export: 'graph' }, b: { file, export: 'make', description: 'Makes' } })
+  assert.deepEqual(files, [join(cwd, 'project', 'my.json')])
+})
+
+test('the official names of the time limits are understood', async () => {
+  const { run_timeout_ms, drain_ms } = await read(
+    {},
+    { BG_JOB_TIMEOUT_SECS: '7200', BG_JOB_SHUTDOWN_GRACE_PERIOD_SECS: '180' },
+  )
+  assert.deepEqual([run_timeout_ms, drain_ms], [7_200_000, 180_000])
+})
+
+test('DATABASE_URL names the database', async () => {
+  assert.equal((await read({}, { DATABASE_URL: 'postgres://u@h/d' })).database_url, 'postgres://u@h/d')
+  assert.equal((await read({}, { DATABASE_URL: 'sqlite:x.db' })).database_url, 'sqlite:x.db')
+})
+
+test('unknown keys are named in a warning, those of the official file are not', async () => {
+  const { warnings } = await read(config({ grahps: {}, node_version: '20', store: {}, http: {} }))
+  assert.deepEqual(warnings, ['langgraph.json: the key "grahps" is unknown and ignored'])
+})
+
+const broken: [what: string, files: Record<string, string>, message: string][] = [
+  [
+    'JSON cut short',
+    { 'langgraph.json': '{\n  "graphs": {' },
+    "langgraph.json:2:14: Expected property name or '}'; the file must be JSON, without comments",
+  ],
+  [
+    'a bad token',
+    { 'langgraph.json': '{\n  "graphs": {},\n  "a": [1, }\n}' },
+    "langgraph.json:3:12: Unexpected token '}'; the file must be JSON, without comments",
+  ],
+  [
+    'a comment',
+    { 'langgraph.json': '// hi\n{}' },
+    "langgraph.json:1:1: Unexpected token '/'; the file must be JSON, without comments",
+  ],
+  [
+    'a missing comma',
+    { 'langgraph.json': '{"a": 1\n"b": 2}' },
+    "langgraph.json:2:1: Expected ',' or '}' after property value; the file must be JSON, without comments",
+  ],
+  [
+    'an empty file',
+    { 'langgraph.json': '' },
+    'langgraph.json:1:1: Unexpected end of JSON input; the file must be JSON, without comments',
+  ],
+  [
+    'two documents',
+    { 'langgraph.json': '{} {}' },
+    'langgraph.json:1:4: Unexpected non-whitespace character after JSON; the file must be JSON, without comments',
+  ],
+  ['no object', config([]), 'langgraph.json: use an object: {"graphs": {"agent": "./agent.ts:graph"}}'],
+  [
+    'graphs as a list',
+    config({ graphs: ['./a.ts:graph'] }),
+    'langgraph.json: graphs: use an object: {"agent": "./agent.ts:graph"}',
+  ],
+  [
+    'a path without export',
+    config({ graphs: { a: './a.ts' } }),
+    'langgraph.json: graphs.a: "./a.ts" names no export; write "./a.ts:graph" if the file exports it as graph',
+  ],
+  [
+    'an export without file',
+    config({ graphs: { a: { path: ':graph' } } }),
+    'langgraph.json: graphs.a: ":graph" names no export; write ":graph:graph" if the file exports it as graph',
+  ],
+  [
+    'a graph of another type',
+    config({ graphs: { a: 1 } }),
+    'langgraph.json: graphs.a: use "./file.ts:export", or {"path": "./file.ts:export", "description": "…"}',
+  ],
+  [
+    'a missing graph file',
+    config({ graphs: { a: './b.ts:graph' } }),
+    'langgraph.json: graphs.a: there is no file ./b.ts; paths are relative to langgraph.json',
+  ],
+  [
+    'env as a list',
+    config({ env: ['A'] }),
+    'langgraph.json: env: use the path of a .env file, or an object of strings',
+  ],
+  [
+    'a missing env file',
+    config({ env: '.env' }),
+    'langgraph.json: env: there is no file .env; create it, or remove the key',
+  ],
+]
+for (const [what, files, message] of broken) {
+  test(`broken: ${what}`, async () => assert.equal(await complaint(files), message))
+}
+
+const wrong: [what: string, env: NodeJS.ProcessEnv, argv: Flags, message: string][] = [
+  ['a port that is no number', { PORT: 'http' }, {}, 'PORT=http: use a whole number from 0 to 65535'],
+  ['a port out of range', {}, { port: '65536' }, '--port 65536: use a whole number from 0 to 65535'],
+  ['a concurrency with a fraction', {}, { concurrency: '1.5' }, '--concurrency 1.5: use a whole number of at least 0'],
+  [
+    'a timer that would overflow',
+    { BG_JOB_TIMEOUT_SECS: '9999999' },
+    {},
+    'BG_JOB_TIMEOUT_SECS=9999999: use a whole number from 1 to 2147483647',
+  ],
+  ['an unknown sync', { RUNLOOM_SQLITE_SYNC: 'off' }, {}, 'RUNLOOM_SQLITE_SYNC=off: use full or normal'],
+  [
+    'another database',
+    { DATABASE_URL: 'mysql://u:secret@h/d' },
+    {},
+    'DATABASE_URL: "mysql:" is not a known database; use sqlite:<path> or postgres://user@host/name',
+  ],
+  [
+    'no database',
+    { DATABASE_URL: 'sqlite:' },
+    {},
+    'DATABASE_URL: names no database; use sqlite:<path> or postgres://user@host/name',
+  ],
+  [
+    'a direct URL that is not Postgres',
+    { DATABASE_DIRECT_URL: 'sqlite:x' },
+    {},
+    'DATABASE_DIRECT_URL: use postgres://…; it is the database of DATABASE_URL, past the pooler',
+  ],
+  [
+    'a missing --config',
+    {},
+    { config: 'x.json' },
+    '--config x.json: there is no such file; give the path of a langgraph.json',
+  ],
+]
+for (const [what, env, argv, message] of wrong) {
+  test(`refused: ${what}`, async () => assert.equal(await complaint({}, env, argv), message))
+}
+
+test('a value from the env of the file is named with the file', async () => {
+  assert.equal(
+    await complaint(config({ env: { PORT: 'x' } })),
+    "PORT (from langgraph.json's env)=x: use a whole number from 0 to 65535",
+  )
+})
