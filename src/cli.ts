@@ -15,7 +15,7 @@ const USAGE = `Usage: runloom <command> [options]
   inspect <run_id>    print a run's events as a timeline; --follow: until it has ended
 
   --port <number>         2024, or PORT
-  --host <address>        127.0.0.1, or HOST
+  --host <address>        127.0.0.1, or RUNLOOM_HOST
   --config <file>         langgraph.json, if there is one
   --data <folder>         .runloom: where the embedded database is
   --concurrency <number>  500: runs executed at once
@@ -38,10 +38,11 @@ async function main(): Promise<void> {
   })
   const [command, run_id] = positionals
   if (values.help || !command) return void process.stdout.write(USAGE)
+  const inherited = { ...process.env }
   const config = await readConfig({ argv: values })
   publishEnvironment(config)
   for (const warning of config.warnings) process.stderr.write(`${warning}\n`)
-  if (command === 'dev' || command === 'serve' || command === 'worker') return serve(config, command)
+  if (command === 'dev' || command === 'serve' || command === 'worker') return serve(config, command, inherited)
   if (command === 'migrate') return migrateOnly(config)
   if (command === 'inspect') return inspect(config, run_id, values.follow ?? false)
   throw new ConfigError(`runloom ${command}: there is no such command; runloom --help lists them`)

@@ -48,7 +48,8 @@ type Setting = keyof typeof Settings.shape
 
 /** Where a setting comes from. Of several variables the first that is set counts; `_SECS` are the official server's. */
 const NAMES: Record<Setting, { flag?: keyof Flags; variables: string[] }> = {
-  host: { flag: 'host', variables: ['HOST'] },
+  // Not HOST: some shells and toolchains set that to the machine's name.
+  host: { flag: 'host', variables: ['RUNLOOM_HOST'] },
   port: { flag: 'port', variables: ['PORT'] },
   data: { flag: 'data', variables: ['RUNLOOM_DATA'] },
   database_url: { variables: ['DATABASE_URL'] },

@@ -17,14 +17,17 @@ import { type Bus, LocalBus } from './events/bus.ts'
 import { EventLog } from './events/event-log.ts'
 import { PostgresBus } from './events/postgres-bus.ts'
 import { StateTexts } from './events/state.ts'
-import { StateCache } from './graph/checkpointer.ts'
+
 import { graphExecutor } from './graph/executor.ts'
 import { type Graphs, loadGraphs } from './graph/load.ts'
 import { ThreadStates } from './graph/state.ts'
+import { StateCache } from './graph/state-cache.ts'
 import { ItemStore } from './graph/store.ts'
 import { createApp } from './http/app.ts'
 
 const SWEEP_MS = 60_000
+/** The built-in agent's graph id; a configured graph of that name takes its place. */
+const AGENT = 'agent'
 
 export interface Runtime {
   app: Hono
@@ -57,7 +60,10 @@ export async function startRuntime(config: Config, { logger, work = true }: Runt
   const graphs = await deployedGraphs(config, logger)
   await db.run(
     syncSystemAssistants,
-    graphs.ids().map(graph_id => ({ graph_id, description: graphs.description(graph_id) ?? null })),
+    [...graphs.ids(), ...graphs.failures.keys()].map(graph_id => ({
+      graph_id,
+      description: graphs.description(graph_id) ?? null,
+    })),
   )
 
   const store = new ItemStore(db)
@@ -114,9 +120,9 @@ async function deployedGraphs(config: Config, logger: Logger): Promise<Graphs> {
   const graphs = await loadGraphs(config.graphs)
   for (const [graph_id, error] of graphs.failures)
     logger('error', 'a graph failed to load', { graph_id, ...errorFields(error) })
-  if (!graphs.ids().includes('agent')) {
+  if (!(AGENT in config.graphs)) {
     graphs.register(
-      'agent',
+      AGENT,
       builtInAgent(await chatModel(config.model, config.env)),
       'The built-in agent: tells the time and calculates',
     )

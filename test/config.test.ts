@@ -55,10 +55,10 @@ test('nothing needs to be set', async () => {
 })
 
 test('a flag wins over the environment, the environment over the file, an empty variable counts as unset', async () => {
-  const files = { ...config({ env: '.env' }), '.env': 'PORT=1\nHOST=file\nRUNLOOM_MODEL="openai:x"\nKEY=file' }
+  const files = { ...config({ env: '.env' }), '.env': 'PORT=1\nRUNLOOM_HOST=file\nRUNLOOM_MODEL="openai:x"\nKEY=file' }
   const { host, port, model, concurrency, env } = await read(
     files,
-    { PORT: '2', HOST: 'real', KEY: 'real', RUNLOOM_CONCURRENCY: '' },
+    { PORT: '2', RUNLOOM_HOST: 'real', KEY: 'real', RUNLOOM_CONCURRENCY: '' },
     { port: '3' },
   )
   assert.deepEqual({ host, port, model, concurrency }, { host: 'real', port: 3, model: 'openai:x', concurrency: 500 })

@@ -1,6 +1,8 @@
 // `runloom dev`, `serve` and `worker`: start the runtime, listen, say so in one line, and stop in order on a signal.
 import { watch } from 'node:fs'
 import type { Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { dirname, join, relative } from 'node:path'
 import { serve as listen } from '@hono/node-server'
 import { type Config, ConfigError } from '../config.ts'
 import type { Logger } from '../core/logger.ts'
@@ -11,7 +13,12 @@ const PORT_TRIES = 20
 /** Editors write a file in several steps. */
 const SETTLE_MS = 150
 
-export async function serve(config: Config, command: 'dev' | 'serve' | 'worker'): Promise<void> {
+/** `inherited`: the environment to start again with, before a configuration file added to it. */
+export async function serve(
+  config: Config,
+  command: 'dev' | 'serve' | 'worker',
+  inherited: NodeJS.ProcessEnv,
+): Promise<void> {
   const runtime = await startRuntime(config, { logger: logJson })
   const server = command === 'worker' ? undefined : await open(runtime, config, command === 'dev')
   say(runtime, config, server)
@@ -24,7 +31,10 @@ export async function serve(config: Config, command: 'dev' | 'serve' | 'worker')
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => void stop().then(() => process.exit(0)))
   }
-  if (command === 'dev') reloadOnChange(runtime, config, stop)
+  if (server && command === 'dev') {
+    const port = portOf(server)
+    reloadOnChange(runtime, config, () => stop().then(() => restart(port, inherited)))
+  }
 }
 
 async function open(runtime: Runtime, config: Config, mayMove: boolean): Promise<Server> {
@@ -53,39 +63,47 @@ function bind({ app }: Runtime, hostname: string, port: number): Promise<Server>
 
 function say({ modelNote }: Runtime, config: Config, server: Server | undefined) {
   if (modelNote) print(modelNote)
-  const address = server?.address()
-  if (address === undefined) return print('Runloom worker is running')
-  const port = typeof address === 'object' && address ? address.port : config.port
+  if (!server) return print('Runloom worker is running')
   const host = config.host.includes(':') ? `[${config.host}]` : config.host
-  print(`Runloom listening on http://${host}:${port}`)
+  print(`Runloom listening on http://${host}:${portOf(server)}`)
+}
+
+function portOf(server: Server): number {
+  return (server.address() as AddressInfo).port
 }
 
 /**
  * Restarts the process when a graph or the configuration changes: running runs are handed back and go on in the new one,
- * readers reconnect. Replacing the process image keeps its id and its terminal.
+ * readers reconnect. Folders are watched, because editors replace files.
  */
-function reloadOnChange(runtime: Runtime, config: Config, stop: () => Promise<void>) {
+function reloadOnChange({ watched }: Runtime, config: Config, again: () => Promise<void>) {
+  const files = new Set([...watched, ...config.files])
   let timer: NodeJS.Timeout | undefined
   const changed = (file: string) => {
     clearTimeout(timer)
-    timer = setTimeout(async () => {
-      print(`${file} changed, restarting`)
-      await stop()
-      restart()
+    timer = setTimeout(() => {
+      print(`${relative('', file)} changed, restarting`)
+      void again()
     }, SETTLE_MS)
   }
-  for (const folder of new Set([...runtime.watched, ...config.files])) {
-    watch(folder, (_event, name) => changed(name ?? folder)).on('error', () => {})
+  for (const folder of new Set([...files].map(dirname))) {
+    const watcher = watch(folder, (_event, name) => {
+      const file = join(folder, name ?? '')
+      if (files.has(file)) changed(file)
+    })
+    watcher.on('error', () => {}) // a folder that goes takes nothing away from what runs
   }
 }
 
-function restart() {
+/** Replaces the process image, which keeps its id and its terminal; on the port it has. */
+function restart(port: number, env: NodeJS.ProcessEnv) {
   const { execve } = process
   if (!execve) {
     print('Please start Runloom again: this system cannot replace a process')
     process.exit(0)
   }
-  execve(process.execPath, [process.execPath, ...process.execArgv, ...process.argv.slice(1)], process.env)
+  const argv = [...process.execArgv, ...process.argv.slice(1), '--port', String(port)]
+  execve(process.execPath, [process.execPath, ...argv], env)
 }
 
 function once(work: () => Promise<void>): () => Promise<void> {

@@ -240,6 +240,9 @@ export function* eraseRun(run: Run, how: 'rollback' | 'delete'): Steps<void> {
   yield sql`delete from run_events where run_id = ${run_id}`
   yield sql`delete from runs where run_id = ${run_id}`
   if (how === 'delete') return
+  yield sql`
+    update lists set closed = 1 where thread_id = ${thread_id} and list_id in (
+      select list_id from list_items where thread_id = ${thread_id} and run_id = ${run_id})`
   for (const table of RUN_TABLES) yield sql`delete from ${table} where thread_id = ${thread_id} and run_id = ${run_id}`
   if (run.thread_before) yield* restore(thread_id, JSON.parse(run.thread_before))
 }

@@ -1,11 +1,15 @@
-// JSON as it is stored: text, without the one character that Postgres refuses.
+// JSON as it is stored: text, without the characters that Postgres refuses inside JSON.
 
 // biome-ignore lint/suspicious/noExplicitAny: JSON of any shape
 export type Json = any
 
-/** JSON text of a value. NUL is left out; what JSON has no form for becomes a string, or null where it cannot. */
-export function jsonText(value: unknown, replacer?: (this: Json, key: string, value: unknown) => unknown): string {
-  return withoutNul(JSON.stringify(value ?? null, replacer ?? odd) ?? 'null')
+/**
+ * JSON text of a value, fit for Postgres' jsonb: NUL is left out, half a surrogate pair (text cut in the middle of a
+ * character) is replaced. What JSON has no form for becomes a string, or null where it cannot.
+ */
+export function jsonText(value: unknown): string {
+  const text = withoutNul(JSON.stringify(value ?? null, odd) ?? 'null')
+  return text.includes('\\ud') ? text.replace(/(?<!\\)((?:\\\\)*)\\ud[89a-f]../g, '$1\ufffd') : text
 }
 
 /** Drops `\u0000` from JSON text. */
@@ -14,7 +18,7 @@ export function withoutNul(text: string): string {
 }
 
 /** The replacer for values JSON cannot hold. */
-export function odd(_key: string, value: unknown): unknown {
+function odd(_key: string, value: unknown): unknown {
   if (typeof value === 'bigint') return value.toString()
   if (typeof value === 'function' || typeof value === 'symbol') return undefined
   if (value instanceof Map) return Object.fromEntries(value)

@@ -14,6 +14,7 @@ import { type Assistant, findAssistant } from './assistants.ts'
 import { type ClaimOptions, endRun, eraseRun, startRun } from './claims.ts'
 import { RunloomError } from './errors.ts'
 import type { ClaimedRun } from './executor.ts'
+import { jsonText } from './json.ts'
 import { insertThread, lockThread, refreshThread, type Thread } from './threads.ts'
 
 export type RunStatus = 'pending' | 'running' | 'success' | 'error' | 'timeout' | 'interrupted'
@@ -92,18 +93,18 @@ export const createRun = transition(import.meta.url, 'createRun', function* (arg
   const { superseded, busy } = yield* applyStrategy(args, thread)
   const position = thread.last_position + 1
   const { config, context, metadata } = merge(args, assistant, thread)
-  const kwargs = JSON.stringify({ ...args.kwargs, config, context })
+  const kwargs = jsonText({ ...args.kwargs, config, context })
   const run = (yield* first<Run>(sql`
     insert into runs (run_id, thread_id, position, kind, assistant_id, status, metadata, kwargs, multitask_strategy,
       created_at, updated_at, not_before, crashes)
     values (${args.run_id}, ${thread.thread_id}, ${position}, 'graph', ${assistant.assistant_id}, 'pending',
-      ${JSON.stringify(metadata)}, ${kwargs}, ${args.multitask_strategy}, now_iso(), now_iso(),
+      ${jsonText(metadata)}, ${kwargs}, ${args.multitask_strategy}, now_iso(), now_iso(),
       now_ms() + ${args.after_ms}, 0)
     returning *`)) as Run
   yield sql`insert into run_heads (run_id, attempt, last_seq, ended) values (${run.run_id}, 0, 0, 0)`
   yield sql`
     update threads set last_position = ${position}, config = ${threadConfig(args, thread)},
-      metadata = ${JSON.stringify({ ...JSON.parse(thread.metadata), graph_id: assistant.graph_id, assistant_id: assistant.assistant_id })}
+      metadata = ${jsonText({ ...JSON.parse(thread.metadata), graph_id: assistant.graph_id, assistant_id: assistant.assistant_id })}
     where thread_id = ${thread.thread_id}`
   if (args.claim && !busy && args.after_ms === 0) {
     const claimed = yield* startRun({ ...run, attempt: 0, last_seq: 0 }, args.claim)
@@ -302,7 +303,7 @@ function* threadOf(args: CreateRun, assistant: Assistant): Steps<Thread> {
   const { graph_id, assistant_id } = assistant
   yield* insertThread({
     thread_id,
-    metadata: JSON.stringify({ ...metadata, graph_id, assistant_id }),
+    metadata: jsonText({ ...metadata, graph_id, assistant_id }),
     hidden: if_not_exists === 'temporary' ? 1 : 0,
   })
   return yield* lockThread(thread_id)
@@ -337,7 +338,7 @@ function merge(args: CreateRun, assistant: Assistant, thread: Thread) {
 function threadConfig(args: CreateRun, thread: Thread): string {
   const stored = JSON.parse(thread.config) as RunConfig
   const kept = Object.entries(args.kwargs.config?.configurable ?? {}).filter(([key]) => !isTransient(key))
-  return JSON.stringify({ ...stored, configurable: { ...stored.configurable, ...Object.fromEntries(kept) } })
+  return jsonText({ ...stored, configurable: { ...stored.configurable, ...Object.fromEntries(kept) } })
 }
 
 function isTransient(key: string): boolean {

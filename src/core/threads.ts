@@ -112,11 +112,8 @@ export const copyThread = transition(
 
 const COPIES = {
   checkpoints: [sql`checkpoint_ns, checkpoint_id, parent_id, run_id, checkpoint, channels, metadata`, sql`checkpoints`],
-  checkpoint_writes: [
-    sql`checkpoint_ns, checkpoint_id, task_id, idx, run_id, channel, data, exact`,
-    sql`checkpoint_writes`,
-  ],
-  lists: [sql`list_id, run_id, parent_id, parent_length`, sql`lists`],
+  checkpoint_writes: [sql`checkpoint_ns, checkpoint_id, task_id, idx, run_id, channel, exact`, sql`checkpoint_writes`],
+  lists: [sql`list_id, run_id, parent_id, parent_length, closed`, sql`lists`],
   list_items: [sql`list_id, idx, run_id, data, exact`, sql`list_items`],
   blobs: [sql`hash, run_id, data, exact`, sql`blobs`],
 } as const

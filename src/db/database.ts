@@ -110,13 +110,21 @@ export const ping = transition(import.meta.url, 'ping', function* (): Steps<void
   yield sql`select 1 as alive`
 })
 
-/** True when the database looked at the rows and refused them, so that trying again would not help. */
+/**
+ * True when the statements or their values were refused, so that trying again would not help. What may pass (a lost
+ * connection, a full disk, a deadlock) is not; nor is an error that a transition threw by itself.
+ */
 export function isRefused(error: unknown): boolean {
-  const { code = '', errcode = 0, name } = error as { code?: string; errcode?: number; name?: string }
-  return /^2[23]/.test(code) || (errcode & 0xff) === SQLITE_CONSTRAINT || name === 'TypeError'
+  const { code = '', errcode = 0, name = '' } = error as { code?: string; errcode?: number; name?: string }
+  return POSTGRES_REFUSALS.test(code) || SQLITE_REFUSALS.has(errcode & 0xff) || VALUE_ERRORS.has(name)
 }
 
-const SQLITE_CONSTRAINT = 19
+/** Feature, cardinality, data, constraint, syntax or name, limit: by SQLSTATE class. */
+const POSTGRES_REFUSALS = /^(0A|21|22|23|42|54)\w{3}$/
+/** ERROR, TOOBIG, CONSTRAINT, MISMATCH, RANGE. */
+const SQLITE_REFUSALS = new Set([1, 18, 19, 20, 25])
+/** Values that cannot be bound, or cannot travel to the database's thread. */
+const VALUE_ERRORS = new Set(['TypeError', 'RangeError', 'DataCloneError'])
 
 /** Opens the database named by a URL: `sqlite:<path>` or `postgres://…`. Does not migrate it. */
 export async function openDatabase(url: string, options: OpenOptions = {}): Promise<Database> {

@@ -2,7 +2,10 @@
 
 /** JSON containment as Postgres' `@>` has it: objects by key, arrays as sets, scalars by equality. */
 export function jsonContains(whole: unknown, part: unknown): number {
-  return contains(JSON.parse(String(whole)), JSON.parse(String(part))) ? 1 : 0
+  const [outer, inner] = [JSON.parse(String(whole)), JSON.parse(String(part))]
+  // At the top, and only there, an array contains a scalar.
+  const item = Array.isArray(outer) && (inner === null || typeof inner !== 'object')
+  return contains(outer, item ? [inner] : inner) ? 1 : 0
 }
 
 function contains(whole: unknown, part: unknown): boolean {
@@ -12,13 +15,14 @@ function contains(whole: unknown, part: unknown): boolean {
   if (part !== null && typeof part === 'object') {
     if (whole === null || typeof whole !== 'object' || Array.isArray(whole)) return false
     return Object.entries(part).every(
-      ([key, value]) => key in whole && contains((whole as Record<string, unknown>)[key], value),
+      ([key, value]) => Object.hasOwn(whole, key) && contains((whole as Record<string, unknown>)[key], value),
     )
   }
   return whole === part
 }
 
 export const POSTGRES_FUNCTIONS = `
+  create collation if not exists "binary" from "C";
   create or replace function now_ms() returns bigint language sql volatile as
     $$ select (extract(epoch from clock_timestamp()) * 1000)::bigint $$;
   create or replace function now_iso() returns text language sql volatile as

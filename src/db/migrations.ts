@@ -99,12 +99,14 @@ const MIGRATIONS: readonly string[] = [
     primary key (face, idempotency_key)
   );
 
+  -- closed: items at its end were erased. Texts of them may be cached somewhere, so their places are not used again.
   create table lists (
     thread_id text not null,
     list_id text not null,
     run_id text not null,
     parent_id text,
     parent_length bigint not null,
+    closed integer not null,
     primary key (thread_id, list_id)
   );
   create table list_items (
@@ -143,18 +145,18 @@ const MIGRATIONS: readonly string[] = [
     idx bigint not null,
     run_id text not null,
     channel text not null,
-    data text not null,
-    exact text,
+    exact text not null,
     primary key (thread_id, checkpoint_ns, checkpoint_id, task_id, idx, run_id)
   );
 
+  -- namespace: labels, each followed by a dot. Compared by bytes, so that a prefix is a range.
   create table items (
-    namespace text not null,
-    item_key text not null,
+    namespace text collate "binary" not null,
+    key text collate "binary" not null,
     value text not null,
     created_at text not null,
     updated_at text not null,
-    primary key (namespace, item_key)
+    primary key (namespace, key)
   );
   `,
 ]
@@ -179,10 +181,14 @@ export const applyMigrations = transition(
     }
     if (dialect === 'postgres' && known < MIGRATIONS.length) yield raw(POSTGRES_FUNCTIONS)
     for (const migration of MIGRATIONS.slice(known)) {
-      for (const statement of migration.split(';').filter(text => text.replace(/--.*$/gm, '').trim()))
-        yield* all(raw(statement))
+      for (const statement of statementsOf(migration)) yield* all(raw(statement))
     }
     if (known < MIGRATIONS.length) yield sql`insert into schema_version (version) values (${MIGRATIONS.length})`
     return MIGRATIONS.length
   },
 )
+
+function statementsOf(migration: string): string[] {
+  const text = migration.replace(/--.*$/gm, '')
+  return text.split(';').filter(statement => statement.trim() !== '')
+}

@@ -1,11 +1,14 @@
 // Postgres as a Database: a transition is driven over one pooled connection. Statements are unnamed and no session
 // state is used, so a transaction-mode pooler may stand between.
+import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { type Database, isBulk, type OpenOptions, type Row, type Statement, type Transition } from './database.ts'
 
 /** Serialization failure, deadlock, lock not available: the transaction did nothing and may run again. */
 const RETRYABLE = new Set(['40001', '40P01', '55P03'])
 const ATTEMPTS = 5
+/** Those that met in a deadlock should not meet again. */
+const RETRY_MS = 50
 
 const parsers = {
   getTypeParser: (oid: number, format?: 'text' | 'binary') =>
@@ -19,6 +22,8 @@ export function openPostgres(url: string, { connections = 10, timeout_ms = 30_00
 class Postgres implements Database {
   readonly dialect = 'postgres'
   readonly #pool: pg.Pool
+  readonly #running = new Set<Promise<unknown>>()
+  #closed = false
 
   constructor(url: string, connections: number, timeout_ms: number) {
     this.#pool = new pg.Pool({
@@ -33,41 +38,62 @@ class Postgres implements Database {
   }
 
   async run<A, T>(transition: Transition<A, T>, args: A): Promise<T> {
-    for (let attempt = 1; ; attempt++) {
-      const client = await this.#pool.connect()
-      let broken: Error | undefined
-      try {
-        return await drive(client, transition, args)
-      } catch (error) {
-        const code = (error as { code?: string }).code
-        if (code && RETRYABLE.has(code) && attempt < ATTEMPTS) continue
-        if (isConnectionError(error)) broken = error as Error
-        throw error
-      } finally {
-        client.release(broken)
-      }
+    if (this.#closed) throw new Error('the database is closed')
+    const running = this.#persist(transition, args)
+    this.#running.add(running)
+    try {
+      return await running
+    } finally {
+      this.#running.delete(running)
     }
   }
 
+  /** The pool alone would forget those that still wait for a connection. */
   async close() {
+    this.#closed = true
+    await Promise.allSettled(this.#running)
     await this.#pool.end()
+  }
+
+  async #persist<A, T>(transition: Transition<A, T>, args: A): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      const client = await this.#pool.connect()
+      const outcome = await attemptOn(client, transition, args)
+      client.release(outcome.broken)
+      if (!('error' in outcome)) return outcome.value
+      const { code = '' } = outcome.error as { code?: string }
+      if (!RETRYABLE.has(code) || attempt === ATTEMPTS) throw outcome.error
+      await sleep(Math.random() * attempt * RETRY_MS)
+    }
   }
 }
 
-async function drive<A, T>(client: pg.PoolClient, transition: Transition<A, T>, args: A): Promise<T> {
-  await client.query('begin')
+/** `broken`: the connection cannot be used again. */
+type Attempt<T> = { value: T; broken: false } | { error: unknown; broken: boolean }
+
+async function attemptOn<A, T>(client: pg.PoolClient, transition: Transition<A, T>, args: A): Promise<Attempt<T>> {
+  let asking = true
   try {
     const steps = transition.steps(args)
-    let next = steps.next()
-    while (!next.done) {
-      const rows = await query(client, next.value)
-      next = steps.next(rows)
+    await client.query('begin')
+    let rows: Row[] | undefined
+    for (;;) {
+      asking = false
+      const next = rows ? steps.next(rows) : steps.next()
+      asking = true
+      if (next.done) {
+        await client.query('commit')
+        return { value: next.value, broken: false }
+      }
+      rows = await query(client, next.value)
     }
-    await client.query('commit')
-    return next.value
   } catch (error) {
-    await client.query('rollback').catch(() => {})
-    throw error
+    if (asking && isConnectionError(error)) return { error, broken: true }
+    const undone = await client.query('rollback').then(
+      () => true,
+      () => false,
+    )
+    return { error, broken: !undone }
   }
 }
 
@@ -79,7 +105,7 @@ async function query(client: pg.PoolClient, statement: Statement): Promise<Row[]
   return []
 }
 
+/** Of an error that came from asking the server: whether it was the connection, not an answer. */
 function isConnectionError(error: unknown): boolean {
-  const code = (error as { code?: string }).code ?? ''
-  return !/^[0-9A-Z]{5}$/.test(code) || code.startsWith('08') || code.startsWith('57P')
+  return !(error instanceof pg.DatabaseError) || /^(08|57P)/.test(error.code ?? '')
 }

@@ -84,7 +84,13 @@ class ThreadedSqlite implements Database {
     if (this.#working.length > 0 || this.#waiting.length === 0) return
     this.#working = this.#waiting
     this.#waiting = []
-    this.#thread.postMessage(this.#working.map(waiting => waiting.job))
+    try {
+      this.#thread.postMessage(this.#working.map(waiting => waiting.job))
+    } catch {
+      this.#waiting = this.#working.filter(clonable)
+      this.#working = []
+      this.#send()
+    }
   }
 
   #settle(outcomes: Outcome[]) {
@@ -102,6 +108,17 @@ class ThreadedSqlite implements Database {
     for (const waiting of [...this.#working, ...this.#waiting]) waiting.reject(this.#closed)
     this.#working = []
     this.#waiting = []
+  }
+}
+
+/** Whether a job can travel to the thread; one that cannot is refused. */
+function clonable({ job, reject }: Waiting): boolean {
+  try {
+    structuredClone(job)
+    return true
+  } catch (error) {
+    reject(error)
+    return false
   }
 }
 

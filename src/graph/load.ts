@@ -84,7 +84,7 @@ export class Graphs {
       const make = await maker(await this.#exported(file, name), place)
       this.#graphs.set(id, { make, ...(description !== undefined && { description }) })
     } catch (error) {
-      this.failures.set(id, new Error(`${place} cannot be loaded: ${reasonOf(error)}`, { cause: error }))
+      this.failures.set(id, new Error(`${place} cannot be loaded: ${reasonOf(error, file)}`, { cause: error }))
     }
   }
 
@@ -102,8 +102,10 @@ export class Graphs {
     // What a CommonJS file assigns dynamically is only on its default export.
     const found = module[name] ?? (module.default as Record<string, unknown> | undefined)?.[name]
     if (found !== undefined) return found
-    const names = Object.keys(module).join(', ') || 'nothing'
-    throw new Error(`the file has no export "${name}"; it exports ${names}`)
+    const names = Object.keys(module).filter(
+      key => !('module.exports' in module && /^(default|module.exports)$/.test(key)),
+    )
+    throw new Error(`the file has no export "${name}"; it exports ${names.join(', ') || 'nothing'}`)
   }
 }
 
@@ -148,21 +150,22 @@ function isObject(value: unknown): value is object {
 const NO_BUILD =
   'TypeScript is loaded without a build here: types are removed, enums and parameter properties translated, but decorators and JSX are not'
 
-function reasonOf(error: unknown): string {
+function reasonOf(error: unknown, file: string): string {
   if (!(error instanceof Error)) return String(error)
-  const { code } = error as NodeJS.ErrnoException
+  const { code = '' } = error as NodeJS.ErrnoException
   const [first = ''] = error.message.split('\n')
   if (code === 'ERR_UNKNOWN_FILE_EXTENSION' && first.includes('.tsx')) {
     return `${NO_BUILD}; move the graph to a .ts file, or name the built .js file`
   }
-  const syntax = error instanceof SyntaxError && !/does not provide an export named/.test(first)
-  if (code?.endsWith('_TYPESCRIPT_SYNTAX') || (syntax && code === undefined)) {
-    return `${error.name}: ${first}${placeOf(error)}. ${NO_BUILD}; name the built .js file if it needs them`
+  const unparsable = error.stack?.includes('compileSourceTextModule') ?? false
+  if (code.endsWith('_TYPESCRIPT_SYNTAX') || (unparsable && /ts$/.test(file))) {
+    return `SyntaxError: ${first}${placeOf(error)}. ${NO_BUILD}; if it needs them, name the built .js file`
   }
+  if (unparsable) return `SyntaxError: ${first}; node --check ${relative('', file)} shows where`
   return error.name === 'Error' ? first : `${error.name}: ${first}`
 }
 
-/** Where a syntax error is: V8 puts it above the message in the stack. */
+/** Where a TypeScript syntax error is: Node puts it above the message in the stack. */
 function placeOf(error: Error): string {
   const [, place] = /^(?:file:\/\/)?(\/[^\n]+:\d+)\n/.exec(error.stack ?? '') ?? []
   return place ? ` at ${place}` : ''
@@ -173,8 +176,8 @@ function placeOf(error: Error): string {
  * concurrent runs share, so each run gets a copy, made as LangGraph's own `withConfig` makes one: by the constructor, since
  * Pregel has private methods that a plain copy would lack. The copy shares nodes and channels, which hold no state of a
  * run. Subgraphs inherit the checkpointer and the store from the copy through the run's config. (Passing the checkpointer
- * in `configurable.__pregel_checkpointer` instead breaks state reads and updates: the graph then takes itself for a
- * subgraph.) `autoValidate` is off because validating again appends to the list of triggers that the copies share.
+ * in `configurable.__pregel_checkpointer` instead breaks reading and updating a subgraph's state: the graph then takes
+ * itself for the subgraph.) `autoValidate` is off because validating again appends to the list of triggers that the copies share.
  */
 export function bind(
   graph: CompiledGraph,

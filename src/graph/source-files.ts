@@ -2,8 +2,10 @@
 // The hooks concern only files that a graph file leads to outside of node_modules; everything else resolves as ever.
 import { readFileSync } from 'node:fs'
 import {
+  createRequire,
   type LoadHookSync,
   type ModuleHooks,
+  type ResolveHookContext,
   type ResolveHookSync,
   registerHooks,
   stripTypeScriptTypes,
@@ -13,6 +15,9 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 /** Syntax that has meaning at run time: enums, namespaces, `import a = …`, parameter properties. */
 const MORE_THAN_TYPES =
   /\b(?:enum|namespace|module)\s+[\w$.]+\s*\{|\bimport\s+[\w$]+\s*=|\bconstructor\s*\([^)]*\b(?:public|private|protected|readonly|override)\s/
+
+/** A file with such a line is a module, also where no package.json says so; Node would find out with a warning. */
+const MODULE_SYNTAX = /^\s*(?:import\s*[\w{*'"]|export\s)/m
 
 /** What a relative specifier may stand for when no such file exists, as TypeScript resolves it. */
 const SPELLINGS: [written: RegExp, meant: string[]][] = [
@@ -53,20 +58,31 @@ export class SourceFiles {
       () => next(specifier, context),
       ...alternatives(specifier).map(spelling => () => next(spelling, context)),
       // A folder without node_modules finds the packages that Runloom itself has.
-      ...(isPackage(specifier) ? [() => next(specifier, { ...context, parentURL: import.meta.url })] : []),
+      ...(isPackage(specifier) ? [() => ours(specifier, context, next)] : []),
     )
     if (found.url.startsWith('file:') && !found.url.includes('/node_modules/')) this.#urls.add(found.url)
     return found
   }
 
   readonly #load: LoadHookSync = (url, context, next) => {
-    const loaded = next(url, context)
-    if (!this.#urls.has(url) || !loaded.format?.endsWith('-typescript')) return loaded
-    const text = String(loaded.source ?? readFileSync(fileURLToPath(url)))
-    if (!MORE_THAN_TYPES.test(text)) return loaded
+    if (!this.#urls.has(url) || !/\.[cm]?[jt]s$/.test(url)) return next(url, context)
+    const text = readFileSync(fileURLToPath(url), 'utf8')
+    const format = context.format ?? moduleFormat(url, text)
+    if (!format?.endsWith('-typescript') || !MORE_THAN_TYPES.test(text)) return next(url, { ...context, format })
     const source = stripTypeScriptTypes(text, { mode: 'transform', sourceUrl: url })
-    return { ...loaded, format: loaded.format.replace('-typescript', ''), source }
+    return { format: format.replace('-typescript', ''), source, shortCircuit: true }
   }
+}
+
+function moduleFormat(url: string, text: string): string | undefined {
+  if (!MODULE_SYNTAX.test(text)) return undefined
+  return url.endsWith('.ts') ? 'module-typescript' : 'module'
+}
+
+/** The package as Runloom would get it. Node's CommonJS resolution looks at no other parent than the one it started with. */
+function ours(specifier: string, context: ResolveHookContext, next: Parameters<ResolveHookSync>[2]) {
+  if (!context.conditions.includes('require')) return next(specifier, { ...context, parentURL: import.meta.url })
+  return { url: pathToFileURL(createRequire(import.meta.url).resolve(specifier)).href, shortCircuit: true }
 }
 
 function alternatives(specifier: string): string[] {

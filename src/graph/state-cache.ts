@@ -1,6 +1,75 @@
-// The newest state of active threads, kept hydrated.
+// The newest state of active threads, kept hydrated, so that a turn reads and revives only what is new. It is filled by
+// reads alone and addressed by content: a list version or a blob never changes once it is committed, so what is here is
+// right, or was changed in place by a graph, which is noticed (state-print.ts) and read again.
+import type { KnownList } from './state-lists.ts'
+import { deepPrint, samePrint } from './state-print.ts'
+import type { KnownBlob } from './state-writer.ts'
+
+const THREADS = 256
+const CHARS = 64 * 1024 * 1024
+/** Namespaces kept for each thread: its own, and the subgraphs used last. */
+const NAMESPACES = 4
+
+/** What one checkpoint refers to. */
+export interface Hydrated {
+  lists: Map<string, KnownList>
+  blobs: Map<string, KnownBlob>
+}
 
 export class StateCache {
-  /** Forgets a thread: after any ending but success, and when its state was changed from outside. */
-  drop(_thread_id: string): void {}
+  /** Least recently used first, as in each thread's namespaces. */
+  readonly #threads = new Map<string, Map<string, Hydrated>>()
+  #chars = 0
+
+  /** All that is known of a thread and still looks as it was stored. */
+  find(thread_id: string): Hydrated {
+    const found: Hydrated = { lists: new Map(), blobs: new Map() }
+    for (const { lists, blobs } of this.#threads.get(thread_id)?.values() ?? []) {
+      for (const [list_id, list] of lists) {
+        const longer = list.items.length > (found.lists.get(list_id)?.items.length ?? 0)
+        if (longer && intact(list)) found.lists.set(list_id, list)
+      }
+      for (const [hash, blob] of blobs) {
+        if (samePrint(blob.print, deepPrint(blob.value))) found.blobs.set(hash, blob)
+      }
+    }
+    return found
+  }
+
+  /** Keeps what the newest checkpoint of a namespace refers to, as it was read. */
+  remember(thread_id: string, checkpoint_ns: string, hydrated: Hydrated) {
+    const namespaces = this.#threads.get(thread_id) ?? new Map<string, Hydrated>()
+    this.#threads.delete(thread_id)
+    this.#threads.set(thread_id, namespaces)
+    this.#forget(namespaces, checkpoint_ns)
+    namespaces.set(checkpoint_ns, hydrated)
+    this.#chars += size(hydrated)
+    for (const oldest of namespaces.keys()) if (namespaces.size > NAMESPACES) this.#forget(namespaces, oldest)
+    for (const oldest of this.#threads.keys()) {
+      if (this.#threads.size <= THREADS && this.#chars <= CHARS) break
+      this.drop(oldest)
+    }
+  }
+
+  /** Forgets a thread: after any ending of a run but success, and when its state was erased. */
+  drop(thread_id: string) {
+    const namespaces = this.#threads.get(thread_id)
+    for (const checkpoint_ns of namespaces?.keys() ?? [])
+      this.#forget(namespaces as Map<string, Hydrated>, checkpoint_ns)
+    this.#threads.delete(thread_id)
+  }
+
+  #forget(namespaces: Map<string, Hydrated>, checkpoint_ns: string) {
+    const hydrated = namespaces.get(checkpoint_ns)
+    if (hydrated) this.#chars -= size(hydrated)
+    namespaces.delete(checkpoint_ns)
+  }
+}
+
+function intact(list: KnownList): boolean {
+  return list.items.every((_, index) => list.intact(index))
+}
+
+function size({ lists, blobs }: Hydrated): number {
+  return [...lists.values(), ...blobs.values()].reduce((sum, { chars }) => sum + chars, 0)
 }

@@ -1,7 +1,16 @@
-// StateWriter turns the state of one thread into stored rows and events into texts that refer to them. One for each run
-// attempt or state update. (First form: everything inline; the signatures are final.)
-import type { Bulk } from '../db/database.ts'
-import { wireText } from './serde.ts'
+// StateWriter turns the state of one thread into rows that are written once, and events into texts that refer to them.
+// One for each run attempt or state update: while it lives nobody else writes the thread's state.
+//
+// It notices arrays and objects that were changed in place by comparing prints (state-print.ts). Limit: in a list, a change
+// below the top of an element older than the last 32 is not seen (a nested value of an old message's tool call, say);
+// replacing such an element by a new object always is.
+import { createHash, randomBytes } from 'node:crypto'
+import { withoutNul } from '../core/json.ts'
+import { type Bulk, insertMany } from '../db/database.ts'
+import type { Ref, Stored, Template } from '../events/state.ts'
+import { encode, LONG_TEXT, toWire, wireText } from './serde.ts'
+import { type KnownList, Lists } from './state-lists.ts'
+import { deepPrint, type Print, samePrint } from './state-print.ts'
 
 /** An event's data, and rows that must be committed with or before it. */
 export interface Encoded {
@@ -11,27 +20,191 @@ export interface Encoded {
   writes: Bulk[]
 }
 
+/** A channel's value in a checkpoint: a list version, a blob, or the value itself. */
+export type Entry = Ref | ['v', data: string, exact: string | null]
+
+/** Values whose JSON is longer than this are stored apart; shorter ones where they are used. */
+const INLINE = 512
+/** Arrays longer than this are lists whatever their size. */
+const SHORT_ARRAY = 8
+
+/** An object stored as a blob, as it looked then. */
+export interface KnownBlob {
+  value: unknown
+  print: Print
+  chars: number
+}
+
 export class StateWriter {
   readonly thread_id: string
   readonly run_id: string
+  readonly #lists: Lists
+  readonly #blobs = new Map<string, KnownBlob>()
+  readonly #hashes = new Map<unknown, string>()
+  readonly #metadata = new WeakMap<object, { text: string; suffix?: string }>()
+  /** Marks the places of references in JSON text; nothing that a graph produces can contain it. */
+  readonly #mark = randomBytes(12).toString('hex')
 
   constructor({ thread_id, run_id }: { thread_id: string; run_id: string }) {
     this.thread_id = thread_id
     this.run_id = run_id
+    this.#lists = new Lists(thread_id, run_id)
   }
 
-  /** Any event: known state in it becomes references, the rest stays inline. */
+  /** Any event: what is stored already, in whatever namespace, becomes references; the rest stays inline. Makes no rows. */
   encode(value: unknown, _checkpoint_ns = ''): Encoded {
-    return { data: wireText(value), refs: 0, writes: [] }
+    const refs: Ref[] = []
+    const mark = (ref: Ref) => `@${this.#mark}.${refs.push(ref) - 1}@`
+    const json = toWire(value, part => {
+      if (Array.isArray(part)) {
+        const ref = part.length > 0 ? this.#lists.prefix(part) : undefined
+        return ref && [mark(ref), ...part.slice(ref[2])]
+      }
+      const hash = this.#blobOf(part)
+      return hash && mark(['b', hash])
+    })
+    const text = withoutNul(JSON.stringify(json) ?? 'null')
+    if (refs.length === 0) return { data: text, refs: 0, writes: [] }
+    const pieces = text.split(new RegExp(`"@${this.#mark}\\.(\\d+)@"`))
+    const template = pieces.map((piece, index) => (index % 2 === 0 ? piece : (refs[Number(piece)] as Ref)))
+    return { data: JSON.stringify(template), refs: 1, writes: [] }
   }
 
-  /** A `values` event: its arrays become lists of that namespace's channels, large values blobs. */
+  /**
+   * A `values` event: arrays become lists of the namespace's channels, large values blobs. The checkpoint of the same state
+   * uses the same rows, whichever comes first.
+   */
   encodeState(values: Record<string, unknown>, checkpoint_ns: string): Encoded {
-    return this.encode(values, checkpoint_ns)
+    if (typeof values !== 'object' || values === null || Array.isArray(values)) return this.encode(values)
+    const template: Template = []
+    const writes: Bulk[] = []
+    let piece = '{'
+    for (const [channel, value] of Object.entries(values)) {
+      if (value === undefined) continue
+      const { entry, writes: rows } = this.entry(checkpoint_ns, channel, value)
+      writes.push(...rows)
+      piece += `${piece === '{' && template.length === 0 ? '' : ','}${wireText(channel)}:`
+      if (entry[0] === 'v') piece += entry[1]
+      else {
+        template.push(entry[0] === 'l' ? `${piece}[` : piece, entry)
+        piece = entry[0] === 'l' ? ']' : ''
+      }
+    }
+    piece += '}'
+    if (template.length === 0) return { data: piece, refs: 0, writes }
+    return { data: JSON.stringify([...template, piece]), refs: 1, writes }
   }
 
-  /** A `messages` event `[chunk, metadata]`. */
+  /** A `messages` event. From its second use on, the metadata of a model call is a reference. */
   encodeMessage(chunk: unknown, metadata: unknown): Encoded {
-    return this.encode([chunk, metadata])
+    const text = wireText(chunk)
+    if (typeof metadata !== 'object' || metadata === null) {
+      return { data: `[${text},${wireText(metadata)}]`, refs: 0, writes: [] }
+    }
+    const known = this.#metadata.get(metadata)
+    if (!known) {
+      const inline = wireText(metadata)
+      this.#metadata.set(metadata, { text: inline })
+      return { data: `[${text},${inline}]`, refs: 0, writes: [] }
+    }
+    const writes: Bulk[] = []
+    if (!known.suffix) {
+      const stored = { data: known.text, exact: null }
+      const hash = hashOf(stored)
+      writes.push(this.#blobRow(hash, stored))
+      known.suffix = `,${JSON.stringify(['b', hash])},"]"]`
+    }
+    return { data: `[${JSON.stringify(`[${text},`)}${known.suffix}`, refs: 1, writes }
   }
+
+  /** How a channel's value is referred to, and the rows that are not stored yet. */
+  entry(checkpoint_ns: string, channel: string, value: unknown): { entry: Entry; writes: Bulk[] } {
+    const holder = holderOf(checkpoint_ns, channel)
+    const hash = this.#blobOf(value)
+    if (hash) return { entry: ['b', hash], writes: [] }
+    const isList = Array.isArray(value) && (this.#lists.holds(holder) || value.length > SHORT_ARRAY)
+    const stored = isList && value.length > 0 ? undefined : encode(value)
+    if (stored && stored.data.length + (stored.exact?.length ?? 0) <= INLINE) {
+      return { entry: ['v', stored.data, stored.exact], writes: [] }
+    }
+    if (Array.isArray(value)) {
+      const { ref, rows } = this.#lists.intern(holder, value)
+      return { entry: ref, writes: listBulks(rows) }
+    }
+    return this.#blobEntry(value, stored as Stored)
+  }
+
+  /** Whether this writer knows what an entry stands for, so that `entry` notices a change made in place. */
+  knows(entry: Entry): boolean {
+    if (entry[0] === 'v') return true
+    return entry[0] === 'l' ? this.#lists.isHeld(entry[1]) : this.#blobs.has(entry[1])
+  }
+
+  /** Makes a stored list known as a channel's. `tail`: its length in the database, undefined if it may not be extended. */
+  holdList(checkpoint_ns: string, channel: string, list: KnownList, tail: number | undefined) {
+    this.#lists.hold(holderOf(checkpoint_ns, channel), list, tail)
+  }
+
+  holdBlob(hash: string, blob: KnownBlob) {
+    this.#blobs.set(hash, blob)
+    this.#hashes.set(blob.value, hash)
+  }
+
+  #blobEntry(value: unknown, stored: Stored): { entry: Entry; writes: Bulk[] } {
+    const hash = hashOf(stored)
+    const writes = this.#blobs.has(hash) ? [] : [this.#blobRow(hash, stored)]
+    this.holdBlob(hash, { value, print: deepPrint(value), chars: stored.data.length })
+    return { entry: ['b', hash], writes }
+  }
+
+  /** The blob that an object or a long text is stored as, if it is and has not changed since. */
+  #blobOf(value: unknown): string | undefined {
+    if (typeof value === 'string' ? value.length < LONG_TEXT : typeof value !== 'object') return undefined
+    const hash = this.#hashes.get(value)
+    const blob = hash === undefined ? undefined : this.#blobs.get(hash)
+    return blob && samePrint(blob.print, deepPrint(value)) ? hash : undefined
+  }
+
+  #blobRow(hash: string, { data, exact }: Stored): Bulk {
+    const row = { thread_id: this.thread_id, hash, run_id: this.run_id, data, exact }
+    return insertMany('blobs', BLOB_COLUMNS, [row], { ignore: true })
+  }
+}
+
+const BLOB_COLUMNS = { thread_id: 'text', hash: 'text', run_id: 'text', data: 'text', exact: 'text' } as const
+const LIST_COLUMNS = {
+  thread_id: 'text',
+  list_id: 'text',
+  run_id: 'text',
+  parent_id: 'text',
+  parent_length: 'bigint',
+  closed: 'bigint',
+} as const
+const ITEM_COLUMNS = {
+  thread_id: 'text',
+  list_id: 'text',
+  idx: 'bigint',
+  run_id: 'text',
+  data: 'text',
+  exact: 'text',
+} as const
+
+function listBulks({ lists, list_items }: ReturnType<Lists['intern']>['rows']): Bulk[] {
+  return [
+    ...(lists.length > 0 ? [insertMany('lists', LIST_COLUMNS, lists)] : []),
+    ...(list_items.length > 0 ? [insertMany('list_items', ITEM_COLUMNS, list_items)] : []),
+  ]
+}
+
+function holderOf(checkpoint_ns: string, channel: string): string {
+  return `${checkpoint_ns}\n${channel}`
+}
+
+function hashOf({ data, exact }: Stored): string {
+  return createHash('sha256')
+    .update(data)
+    .update('\0')
+    .update(exact ?? '')
+    .digest('base64url')
+    .slice(0, 27)
 }

@@ -1,6 +1,7 @@
 // Assistants over HTTP (contracts: langgraph §2): found, and shown as graph and schemas.
 import { type Context, Hono } from 'hono'
 import { type Assistant, getAssistant, searchAssistants } from '../core/assistants.ts'
+import { jsonText } from '../core/json.ts'
 import { drawable, schemas, subgraphs } from '../graph/introspect.ts'
 import * as protocol from '../protocol/assistants.ts'
 import { flag } from '../protocol/common.ts'
@@ -20,7 +21,7 @@ export function assistantRoutes({ db, graphs }: Ports) {
         offset: offset ?? 0,
         ...(graph_id && { graph_id }),
         ...(name && { name }),
-        ...(metadata && { metadata: JSON.stringify(metadata) }),
+        ...(metadata && { metadata: jsonText(metadata) }),
       })
       return c.json(found.map(wireAssistant))
     })

@@ -1,6 +1,7 @@
 // Threads and their state over HTTP (contracts: langgraph §3).
 import { type Context, Hono } from 'hono'
 import { newId } from '../core/ids.ts'
+import { jsonText } from '../core/json.ts'
 import {
   copyThread,
   createThread,
@@ -26,7 +27,7 @@ export function threadRoutes(ports: Ports) {
   return new Hono()
     .post('/threads', async c => {
       const { thread_id, metadata, if_exists } = await body(c, protocol.createThread)
-      const thread = { thread_id: thread_id ?? newId(), metadata: JSON.stringify(metadata ?? {}), hidden: 0 as const }
+      const thread = { thread_id: thread_id ?? newId(), metadata: jsonText(metadata ?? {}), hidden: 0 as const }
       return c.json(await wire(await db.run(createThread, { ...thread, if_exists: if_exists ?? 'raise' })))
     })
     .post('/threads/search', async c => {
@@ -34,7 +35,7 @@ export function threadRoutes(ports: Ports) {
       const found = await db.run(searchThreads, {
         limit: limit ?? 10,
         offset: offset ?? 0,
-        ...(metadata && { metadata: JSON.stringify(metadata) }),
+        ...(metadata && { metadata: jsonText(metadata) }),
         ...(status && { status }),
       })
       return c.json(await Promise.all(found.map(wire)))
@@ -42,7 +43,7 @@ export function threadRoutes(ports: Ports) {
     .get('/threads/:thread_id', async c => c.json(await wire(await db.run(getThread, id(c)))))
     .patch('/threads/:thread_id', async c => {
       const { metadata } = await body(c, protocol.patchThread)
-      const thread = await db.run(patchThread, { thread_id: id(c), metadata: JSON.stringify(metadata ?? {}) })
+      const thread = await db.run(patchThread, { thread_id: id(c), metadata: jsonText(metadata ?? {}) })
       return c.req.header('prefer') === 'return=minimal' ? c.body(null, 204) : c.json(await wire(thread))
     })
     .delete('/threads/:thread_id', async c => {

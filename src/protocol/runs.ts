@@ -19,12 +19,12 @@ export const streamMode = z.enum(STREAM_MODES)
 
 const streamModes = z.union([streamMode, z.array(streamMode).min(1)]).transform(mode => [mode].flat())
 
-const send = z.object({ node: z.string(), input: z.unknown() })
+const send = z.object({ node: z.string(), input: z.unknown().optional() })
 const goto = z.union([z.string(), send])
 
 export const command = z.object({
   update: z.union([object, z.array(z.tuple([z.string(), z.unknown()]))]).nullish(),
-  resume: z.unknown(),
+  resume: z.unknown().optional(),
   goto: z.union([goto, z.array(goto)]).nullish(),
 })
 
@@ -32,7 +32,7 @@ const nodes = z.union([z.literal('*'), z.array(z.string())])
 
 export const createRun = z.object({
   assistant_id: z.string().min(1),
-  input: z.unknown(),
+  input: z.unknown().optional(),
   command: command.nullish(),
   config: config.nullish(),
   context: object.nullish(),

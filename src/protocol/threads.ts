@@ -18,7 +18,7 @@ export const searchThreads = z.object({
 })
 
 export const updateState = z.object({
-  values: z.unknown(),
+  values: z.unknown().optional(),
   as_node: z.string().nullish(),
   checkpoint: checkpoint.nullish(),
   checkpoint_id: z.string().nullish(),

@@ -85,6 +85,7 @@ test('a factory is called at each use, with the configuration; other graphs are 
 test('a graph that fails to load is named with its error, and the others are served', async () => {
   const folder = await files({
     'syntax.ts': 'export const graph = {\n  a: 1\n  b: 2\n}\n',
+    'plain.mjs': 'export const graph = {\n  a: 1\n  b: 2\n}\n',
     'decorator.ts': 'function d(..._: unknown[]) {}\n@d class A {}\nexport const graph = A\n',
     'page.tsx': 'export const graph = <div/>\n',
     'package.ts': "import { x } from '@runloom-test/absent'\nexport const graph = x\n",
@@ -94,8 +95,12 @@ test('a graph that fails to load is named with its error, and the others are ser
   })
   const source = (file: string) => ({ file: join(folder, file), export: 'graph' })
   const messages: [GraphSource, RegExp][] = [
-    [source('syntax.ts'), /^Graph "it" \(syntax\.ts:graph\) cannot be loaded: SyntaxError: .*b: 2|Expected/],
-    [source('decorator.ts'), /decorator\.ts:2\. TypeScript is loaded without a build here: .*decorators/],
+    [source('syntax.ts'), /^Graph "it" \(syntax\.ts:graph\) cannot be loaded: SyntaxError: .* at .*syntax\.ts:3\. /],
+    [source('plain.mjs'), /SyntaxError: Unexpected identifier 'b'; node --check .*plain\.mjs shows where$/],
+    [
+      source('decorator.ts'),
+      /cannot be loaded: SyntaxError: Invalid or unexpected token\. TypeScript is loaded without a build here: .*decorators/,
+    ],
     [source('page.tsx'), /JSX are not; move the graph to a \.ts file, or name the built \.js file$/],
     [
       source('package.ts'),
@@ -207,6 +212,12 @@ test('a graph can be registered, with an agent unwrapped', async () => {
   assert.equal(graphs.description('agent'), 'Built in')
   assert.equal((await graphs.get('agent', {})).lg_is_pregel, true)
   assert.throws(() => graphs.register('x', {}), /is no graph/)
+})
+
+test('a failed graph is not hidden by a registered one of the same name', async () => {
+  const graphs = await loadGraphs({ agent: fixture('throws.ts', 'graph') })
+  graphs.register('agent', builtInAgent(new OfflineModel()))
+  await assert.rejects(graphs.get('agent', {}), { code: 'unsupported', message: /OPENAI_API_KEY is not set/ })
 })
 
 test('descriptions come from the configuration', async () => {

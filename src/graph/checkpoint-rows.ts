@@ -1,0 +1,230 @@
+// The rows of checkpoints, and the transitions that read them. Runs in the database thread: no LangChain here.
+import sql, { empty, join } from 'sql-template-tag'
+import { all, type Bulk, first, insertMany, type Row, type Steps, transition } from '../db/database.ts'
+import { listItems, type Stored } from '../events/state.ts'
+
+export interface CheckpointRow {
+  thread_id: string
+  checkpoint_ns: string
+  checkpoint_id: string
+  parent_id: string | null
+  run_id: string
+  /** JSON of the checkpoint without its channel values. */
+  checkpoint: string
+  /** JSON `{channel: Entry}` (state-writer.ts). */
+  channels: string
+  metadata: string
+}
+
+export interface WriteRow {
+  task_id: string
+  /** Negative for the special channels. */
+  idx: number
+  run_id: string
+  channel: string
+  exact: string
+}
+
+/** A list as stored. */
+export interface ListState {
+  /** Its forks, the root first. */
+  chain: { list_id: string; from: number }[]
+  /** Its length; null when it may not be extended. */
+  tail: number | null
+  /** The list in the chain of which the reader has the most, and how many of its items are this list's too. */
+  base: string
+  shared: number
+  /** The rest. */
+  items: Stored[]
+}
+
+export interface Loaded {
+  row: CheckpointRow
+  writes: WriteRow[]
+  /** The parent's writes, for a checkpoint of an old version that keeps its sends there. */
+  parent_writes: WriteRow[]
+  lists: Record<string, ListState>
+  blobs: (Stored & { hash: string })[]
+}
+
+export interface Place {
+  thread_id: string
+  checkpoint_ns: string
+  /** The newest when undefined. */
+  checkpoint_id?: string
+}
+
+/** What a reader has already, and need not be read: elements of lists from the first on, and blobs. */
+export interface Have {
+  lists: Record<string, number>
+  blobs: string[]
+}
+
+export const readCheckpoint = transition(
+  import.meta.url,
+  'readCheckpoint',
+  function* ({ have, ...place }: Place & { have: Have }): Steps<Loaded | undefined> {
+    const row = yield* findCheckpoint(place)
+    if (!row) return undefined
+    const { thread_id, checkpoint_ns, checkpoint_id, parent_id } = row
+    const writes = yield* readWrites({ thread_id, checkpoint_ns, checkpoint_id })
+    const old = parent_id !== null && JSON.parse(row.checkpoint).v < 4
+    const parent_writes = old ? yield* readWrites({ thread_id, checkpoint_ns, checkpoint_id: parent_id }) : []
+    const lists: Loaded['lists'] = {}
+    const hashes: string[] = []
+    for (const [kind, id, length] of Object.values<[string, string, number]>(JSON.parse(row.channels))) {
+      if (kind === 'l') lists[id] = yield* readListState(thread_id, id, length, have)
+      if (kind === 'b' && !have.blobs.includes(id)) hashes.push(id)
+    }
+    const blobs = hashes.length > 0 ? yield* readBlobRows(thread_id, hashes) : []
+    return { row, writes, parent_writes, lists, blobs }
+  },
+)
+
+/** One checkpoint's row alone. */
+export const readCheckpointRow = transition(import.meta.url, 'readCheckpointRow', function* (place: Place): Steps<
+  CheckpointRow | undefined
+> {
+  return yield* findCheckpoint(place)
+})
+
+export interface CheckpointSearch {
+  thread_id?: string
+  checkpoint_ns?: string
+  checkpoint_id?: string
+  /** Only checkpoints older than this id. */
+  before?: string
+  /** JSON that the metadata contains. */
+  filter?: string
+  /** Continue after this row of an earlier page. */
+  after?: Required<Place>
+  limit: number
+}
+
+/** Newest first. */
+export const findCheckpoints = transition(
+  import.meta.url,
+  'findCheckpoints',
+  function* ({ after, limit, ...search }: CheckpointSearch): Steps<Required<Place>[]> {
+    const { thread_id, checkpoint_ns, checkpoint_id, before, filter } = search
+    return yield* all<Required<Place>>(sql`
+      select thread_id, checkpoint_ns, checkpoint_id from checkpoints where 1 = 1
+      ${thread_id === undefined ? empty : sql`and thread_id = ${thread_id}`}
+      ${checkpoint_ns === undefined ? empty : sql`and checkpoint_ns = ${checkpoint_ns}`}
+      ${checkpoint_id === undefined ? empty : sql`and checkpoint_id = ${checkpoint_id}`}
+      ${before === undefined ? empty : sql`and checkpoint_id < ${before}`}
+      ${filter === undefined ? empty : sql`and json_contains(metadata, ${filter}) = 1`}
+      ${after === undefined ? empty : sql`and (checkpoint_id, thread_id, checkpoint_ns) < (${after.checkpoint_id}, ${after.thread_id}, ${after.checkpoint_ns})`}
+      order by checkpoint_id desc, thread_id desc, checkpoint_ns desc limit ${limit}`)
+  },
+)
+
+function* findCheckpoint({ thread_id, checkpoint_ns, checkpoint_id }: Place): Steps<CheckpointRow | undefined> {
+  return yield* first<CheckpointRow>(sql`
+    select * from checkpoints where thread_id = ${thread_id} and checkpoint_ns = ${checkpoint_ns}
+    ${checkpoint_id === undefined ? empty : sql`and checkpoint_id = ${checkpoint_id}`}
+    order by checkpoint_id desc limit 1`)
+}
+
+function* readWrites({ thread_id, checkpoint_ns, checkpoint_id }: Required<Place>): Steps<WriteRow[]> {
+  return yield* all<WriteRow>(sql`
+    select task_id, idx, run_id, channel, exact from checkpoint_writes
+    where thread_id = ${thread_id} and checkpoint_ns = ${checkpoint_ns} and checkpoint_id = ${checkpoint_id}
+    order by task_id, idx, run_id`)
+}
+
+function* readListState(thread_id: string, list_id: string, length: number, have: Have): Steps<ListState> {
+  const chain: ListState['chain'] = []
+  let next: string | null = list_id
+  let tail: number | null = null
+  while (next !== null) {
+    const list: { parent_id: string | null; parent_length: number; closed: number } | undefined = yield* first(sql`
+      select parent_id, parent_length, closed from lists where thread_id = ${thread_id} and list_id = ${next}`)
+    if (!list) throw new Error(`list ${next} of thread ${thread_id} is not stored`)
+    if (next === list_id && list.closed === 0) tail = yield* readTail(thread_id, list_id, list.parent_length)
+    chain.unshift({ list_id: next, from: list.parent_length })
+    next = list.parent_id
+  }
+  const { base, shared } = closest(chain, length, have)
+  return {
+    chain,
+    tail,
+    base,
+    shared,
+    items: shared < length ? yield* listItems(thread_id, list_id, shared, length) : [],
+  }
+}
+
+function closest(chain: ListState['chain'], length: number, have: Have): Pick<ListState, 'base' | 'shared'> {
+  let found = { base: '', shared: 0 }
+  for (const [index, { list_id }] of chain.entries()) {
+    const shared = Math.min(have.lists[list_id] ?? 0, chain[index + 1]?.from ?? length)
+    if (shared >= found.shared) found = { base: list_id, shared }
+  }
+  return found
+}
+
+function* readTail(thread_id: string, list_id: string, from: number): Steps<number> {
+  const row = yield* first<{ last: number | null }>(
+    sql`select max(idx) as last from list_items where thread_id = ${thread_id} and list_id = ${list_id}`,
+  )
+  return row?.last == null ? from : row.last + 1
+}
+
+function* readBlobRows(thread_id: string, hashes: string[]): Steps<Loaded['blobs']> {
+  return yield* all<Stored & { hash: string }>(
+    sql`select hash, data, exact from blobs where thread_id = ${thread_id} and hash in (${join(hashes)})`,
+  )
+}
+
+const CHECKPOINT_COLUMNS = {
+  thread_id: 'text',
+  checkpoint_ns: 'text',
+  checkpoint_id: 'text',
+  parent_id: 'text',
+  run_id: 'text',
+  checkpoint: 'text',
+  channels: 'text',
+  metadata: 'text',
+} as const
+
+/** A checkpoint replaces one with its id. */
+export function checkpointBulk(row: CheckpointRow): Bulk {
+  const replace = ['thread_id', 'checkpoint_ns', 'checkpoint_id']
+  return insertMany('checkpoints', CHECKPOINT_COLUMNS, [{ ...row }], { replace })
+}
+
+const WRITE_COLUMNS = {
+  thread_id: 'text',
+  checkpoint_ns: 'text',
+  checkpoint_id: 'text',
+  task_id: 'text',
+  idx: 'bigint',
+  run_id: 'text',
+  channel: 'text',
+  exact: 'text',
+} as const
+
+/** Of a task's ordinary writes the first one stays, of those to special channels the last. */
+export function writeBulks(place: Required<Place>, writes: readonly WriteRow[]): Bulk[] {
+  const rows = writes.map((write): Row => ({ ...place, ...write }))
+  const replace = ['thread_id', 'checkpoint_ns', 'checkpoint_id', 'task_id', 'idx', 'run_id']
+  const special = rows.filter(row => Number(row.idx) < 0)
+  const ordinary = rows.filter(row => Number(row.idx) >= 0)
+  return [
+    ...(special.length > 0 ? [insertMany('checkpoint_writes', WRITE_COLUMNS, special, { replace })] : []),
+    ...(ordinary.length > 0 ? [insertMany('checkpoint_writes', WRITE_COLUMNS, ordinary, { ignore: true })] : []),
+  ]
+}
+
+const THREAD_TABLES = ['checkpoints', 'checkpoint_writes', 'lists', 'list_items', 'blobs']
+
+/** Removes a thread's whole state. */
+export function deleteBulks(thread_id: string): Bulk[] {
+  return THREAD_TABLES.map(table => ({
+    each: `delete from ${table} where thread_id = ?`,
+    all: `delete from ${table} where thread_id = any($1::text[])`,
+    columns: ['thread_id'],
+    rows: [{ thread_id }],
+  }))
+}

@@ -1,0 +1,146 @@
+// The recording: what LangGraph's stream yields, as events of the run's log, beside the checkpointer's rows.
+//
+// LangGraph calls the checkpointer first, and the chunk of the same step reaches us some microtasks later. So all that
+// happens in one turn of the event loop is held and appended at its end, at once, and the log commits what is appended at
+// once as one. A node's pending writes, its `updates` and its task result are therefore stored together or not at all,
+// and so are a checkpoint and the events before it: recovery counts on that (recovery-replay.ts).
+import { RunloomError } from '../core/errors.ts'
+import type { Bulk } from '../db/database.ts'
+import type { RunWriter } from '../events/event-log.ts'
+import type { NewEvent } from '../events/log.ts'
+import type { Replay } from './recording-replay.ts'
+import { wireCheckpoint, wireDebug } from './recording-wire.ts'
+import type { Encoded, StateWriter } from './state-writer.ts'
+
+/** A chunk of LangGraph's stream. */
+export interface Chunk {
+  /** Empty at the root; else `node:task_id` segments. */
+  namespace: readonly string[]
+  mode: string
+  payload: unknown
+}
+
+/** What an event may hold after references, in bytes of JSON. */
+const EVENT_BYTES = 1_000_000
+
+interface Entry {
+  event?: NewEvent
+  writes: Bulk[]
+  committed?: PromiseWithResolvers<void>
+}
+
+export class Recording {
+  readonly #writer: RunWriter
+  readonly #state: StateWriter
+  readonly #awaitCommits: boolean
+  #held: Entry[] = []
+  /** Settles at the end of this turn of the event loop, when what is held is appended. */
+  #turn: (PromiseWithResolvers<void> & { timer: NodeJS.Immediate }) | undefined
+  #closed = false
+  #replay: Replay | undefined
+
+  /** `awaitCommits`: rows resolve when committed (durability `sync`), otherwise as soon as they have their place in the log. */
+  constructor(writer: RunWriter, state: StateWriter, { awaitCommits }: { awaitCommits: boolean }) {
+    this.#writer = writer
+    this.#state = state
+    this.#awaitCommits = awaitCommits
+  }
+
+  /** Leaves out what an earlier attempt has recorded. */
+  skip(replay: Replay) {
+    this.#replay = replay
+  }
+
+  /** Records a chunk. Throws when it is larger than an event may be. */
+  add(chunk: Chunk) {
+    if (this.#closed) return
+    const event = eventName(chunk)
+    const { writes, ...data } = this.#encode(chunk)
+    if (this.#replay?.repeats(chunk, { event, ...data })) return
+    if (data.data.length > EVENT_BYTES / 3 && Buffer.byteLength(data.data) > EVENT_BYTES) {
+      const size = Buffer.byteLength(data.data)
+      throw new RunloomError(
+        'invalid',
+        `The event "${event}" is ${size} bytes of JSON; at most ${EVENT_BYTES} are stored`,
+      )
+    }
+    this.#hold({ event: { event, ...data }, writes })
+  }
+
+  /** Takes the checkpointer's rows. Never rejects: a run whose writes are refused is stopped by its owner. */
+  readonly write = (writes: Bulk[]): Promise<void> => {
+    if (this.#closed || writes.length === 0) return Promise.resolve()
+    const committed = this.#awaitCommits ? Promise.withResolvers<void>() : undefined
+    this.#hold({ writes, ...(committed && { committed }) })
+    return committed?.promise ?? Promise.resolve()
+  }
+
+  /** Resolves when everything so far is committed; rejects when it never will be. */
+  readonly flush = async (): Promise<void> => {
+    await this.#turn?.promise
+    await this.#writer.append(undefined, [])
+  }
+
+  /** Ends the recording. `drop` leaves out the unfinished turn, as if the process had died before it. */
+  close({ drop }: { drop: boolean }) {
+    if (this.#closed) return
+    if (drop) for (const { committed } of this.#held.splice(0)) committed?.resolve()
+    this.#append()
+    this.#closed = true
+  }
+
+  #hold(entry: Entry) {
+    this.#held.push(entry)
+    this.#turn ??= Object.assign(Promise.withResolvers<void>(), { timer: setImmediate(() => this.#append()) })
+  }
+
+  #append() {
+    const turn = this.#turn
+    this.#turn = undefined
+    clearImmediate(turn?.timer)
+    for (const { event, writes, committed } of this.#held.splice(0)) {
+      const commit = this.#writer.append(event, writes)
+      if (committed) commit.then(committed.resolve, () => committed.resolve())
+    }
+    turn?.resolve()
+  }
+
+  #encode({ namespace, mode, payload }: Chunk): Encoded {
+    const ns = namespace.join('|')
+    switch (mode) {
+      case 'values':
+        return isState(payload) && !interruptsOf(payload)
+          ? this.#state.encodeState(payload, ns)
+          : this.#state.encode(payload, ns)
+      case 'messages': {
+        const [message, metadata] = payload as [unknown, unknown]
+        return this.#state.encodeMessage(message, metadata)
+      }
+      case 'checkpoints':
+        return this.#state.encode(wireCheckpoint(payload), ns)
+      case 'debug':
+        return this.#state.encode(wireDebug(payload), ns)
+      default:
+        return this.#state.encode(payload, ns)
+    }
+  }
+}
+
+/**
+ * The name a chunk is recorded under: `mode` or `mode|namespace`. The values chunk that only says `__interrupt__` is an
+ * `interrupt`, so that the newest event named exactly `values` is always the whole state of the root.
+ */
+export function eventName({ namespace, mode, payload }: Chunk): string {
+  return [mode === 'values' && interruptsOf(payload) ? 'interrupt' : mode, ...namespace].join('|')
+}
+
+/** The interrupts in a values or updates chunk that says nothing else; empty ones mean a breakpoint. */
+export function interruptsOf(payload: unknown): unknown[] | undefined {
+  if (!isState(payload) || Object.keys(payload).length !== 1) return undefined
+  const { __interrupt__: interrupts } = payload
+  return Array.isArray(interrupts) ? interrupts : undefined
+}
+
+function isState(payload: unknown): payload is Record<string, unknown> {
+  return typeof payload === 'object' && payload !== null && !Array.isArray(payload)
+}
