@@ -48,7 +48,10 @@ async function main(): Promise<void> {
   throw new ConfigError(`runloom ${command}: there is no such command; runloom --help lists them`)
 }
 
+/** Errors whose message was not written for the operator: they come with their stack. */
+const BUGS = ['TypeError', 'ReferenceError', 'RangeError', 'AssertionError']
+
 main().catch((error: Error) => {
-  process.stderr.write(error instanceof ConfigError ? `${error.message}\n` : `${error.stack ?? error.message}\n`)
+  process.stderr.write(`${BUGS.includes(error.name) ? error.stack : error.message}\n`)
   process.exit(1)
 })

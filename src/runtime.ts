@@ -52,7 +52,7 @@ export async function startRuntime(config: Config, { logger, work = true }: Runt
   const { database_url } = config
   const unlock = database_url.startsWith('sqlite:') ? lockSqliteFile(database_url.slice('sqlite:'.length)) : () => {}
   const db = await openDatabase(database_url, { sync: config.sqlite_sync })
-  await migrate(db)
+  await migrate(db).catch(refuse)
   if (db.dialect === 'sqlite') await db.run(voidLeases, undefined)
   const bus: Bus =
     db.dialect === 'sqlite' ? new LocalBus() : new PostgresBus(config.database_direct_url ?? database_url)
@@ -128,6 +128,11 @@ async function deployedGraphs(config: Config, logger: Logger): Promise<Graphs> {
     )
   }
   return graphs
+}
+
+function refuse(error: unknown): never {
+  const { errors: [first] = [error] } = error as AggregateError
+  throw new Error(`DATABASE_URL: the database cannot be used: ${(first as Error).message}`, { cause: error })
 }
 
 async function sweepAll(db: Database, retention_ms: number, logger: Logger) {

@@ -1,8 +1,8 @@
 // What workers do with runs: claim, renew, finish, hand back. A claim raises the head's `attempt`, which fences every
 // earlier owner; the lease is the thread's `due_at`, so a run whose owner died is found by the same query as a new one.
 import sql, { empty, join } from 'sql-template-tag'
-import { all, first, mergeBulks, type Steps, transition } from '../db/database.ts'
-import { compare, eventRows, type Head, type Slice, type TimedEvent } from '../events/log.ts'
+import { all, first, type Steps, transition } from '../db/database.ts'
+import { compare, eventRows, type Head, lockHeads, type Slice, type TimedEvent, write } from '../events/log.ts'
 import type { ClaimedRun } from './executor.ts'
 import type { CancelAction, Run, RunStatus } from './runs.ts'
 import { eraseThread, refreshThread, type Thread } from './threads.ts'
@@ -24,25 +24,47 @@ export interface Claim extends ClaimOptions {
 /** Claims threads that are due, and of each its oldest due run. */
 export const claimRuns = transition(import.meta.url, 'claimRuns', function* (args: Claim): Steps<ClaimedRun[]> {
   const threads = yield* all<Pick<Thread, 'thread_id'>>(sql`
-    select thread_id from threads where due_at <= now_ms() order by due_at limit ${args.limit} for update skip locked`)
+    select thread_id from threads where due_at <= (select now_ms()) order by due_at limit ${args.limit}
+    for update skip locked`)
+  if (threads.length === 0) return []
+  yield* holdTakenOver(threads.map(thread => thread.thread_id))
   const claimed: ClaimedRun[] = []
   for (const { thread_id } of threads) {
-    const run = yield* dueRun(thread_id)
-    const started = run && (yield* claimRun(run, args))
+    const started = yield* startNext(thread_id, args)
     if (started) claimed.push(started)
     yield* refreshThread(thread_id)
   }
   return claimed
 })
 
-function* dueRun(thread_id: string): Steps<HeadedRun | undefined> {
-  return yield* first<HeadedRun>(sql`
-    select runs.*, attempt, last_seq from runs join run_heads on run_heads.run_id = runs.run_id
-    where thread_id = ${thread_id} and (status = 'running' or (status = 'pending' and not_before <= now_ms()))
-    order by status desc, position limit 1`)
+/** Holds the heads that may still be written by an earlier owner, in the order in which its appends lock them. */
+function* holdTakenOver(thread_ids: string[]): Steps<void> {
+  const runs = yield* all<Pick<Run, 'run_id'>>(
+    sql`select run_id from runs where thread_id in (${join(thread_ids)}) and status = 'running'`,
+  )
+  yield* lockHeads(runs.map(run => run.run_id))
 }
 
-function* claimRun(run: HeadedRun, args: Claim): Steps<ClaimedRun | undefined> {
+/** Starts a thread's next due run, after ending those that may not be started again. The thread is locked. */
+function* startNext(thread_id: string, args: Claim): Steps<ClaimedRun | undefined> {
+  for (;;) {
+    const run = yield* dueRun(thread_id)
+    const claimed = run && (yield* claimRun(run, args))
+    if (claimed !== 'ended') return claimed
+  }
+}
+
+function* dueRun(thread_id: string): Steps<HeadedRun | undefined> {
+  const running = yield* first<HeadedRun>(sql`${headedRuns} where thread_id = ${thread_id} and status = 'running'`)
+  if (running) return running
+  return yield* first<HeadedRun>(sql`${headedRuns}
+    where thread_id = ${thread_id} and status = 'pending' and not_before <= now_ms() order by position limit 1`)
+}
+
+const headedRuns = sql`
+  select runs.*, attempt, last_seq from runs join run_heads on run_heads.run_id = runs.run_id`
+
+function* claimRun(run: HeadedRun, args: Claim): Steps<ClaimedRun | 'ended' | undefined> {
   if (run.status === 'pending') return yield* startRun(run, args)
   if (args.driving.includes(run.run_id)) {
     yield sql`update threads set due_at = now_ms() + ${args.lease_ms} where thread_id = ${run.thread_id}`
@@ -51,12 +73,14 @@ function* claimRun(run: HeadedRun, args: Claim): Steps<ClaimedRun | undefined> {
   const crashes = run.crashes + 1
   if (run.cancel_action) {
     yield* endRun(run, run.cancel_action, 'interrupted', JSON.parse(run.ending ?? '{}'))
-    return undefined
+    return 'ended'
   }
   if (crashes > args.max_crashes) {
     const message = `The process that executed this run died ${crashes} times; it is not tried again`
-    yield* endRun(run, 'interrupt', 'error', { reason: 'crashed', error: { error: 'RunCrashed', message } })
-    return undefined
+    const error = { error: 'RunCrashed', message }
+    yield* openAttempt(run, 'error', error)
+    yield* endRun(run, 'interrupt', 'error', { reason: 'crashed', error })
+    return 'ended'
   }
   return yield* startRun({ ...run, crashes }, args)
 }
@@ -64,10 +88,7 @@ function* claimRun(run: HeadedRun, args: Claim): Steps<ClaimedRun | undefined> {
 /** Makes a run this worker's: a new attempt, a lease, and the `metadata` event that opens the attempt in the log. */
 export function* startRun(run: HeadedRun, { worker_id, lease_ms }: ClaimOptions): Steps<ClaimedRun> {
   const { run_id, thread_id, crashes } = run
-  const attempt = run.attempt + 1
-  const slice = { run_id, attempt, last_seq: run.last_seq, events: [metadataEvent(run_id, crashes + 1)], writes: [] }
-  yield sql`update run_heads set attempt = ${attempt}, last_seq = ${run.last_seq + 1} where run_id = ${run_id}`
-  yield eventRows([slice])
+  const head = yield* openAttempt(run, 'metadata', { run_id, attempt: crashes + 1 })
   const thread = yield* first<Thread>(sql`
     update threads set due_at = now_ms() + ${lease_ms} where thread_id = ${thread_id} returning *`)
   const before = run.thread_before ?? JSON.stringify(snapshot(thread as Thread))
@@ -76,11 +97,22 @@ export function* startRun(run: HeadedRun, { worker_id, lease_ms }: ClaimOptions)
       started_at = coalesce(started_at, now_iso()), thread_before = ${before},
       base_seq = coalesce(base_seq, (select last_thread_seq from threads where thread_id = ${thread_id}))
     where run_id = ${run_id} returning *`)
-  return { run: started as Run, attempt, last_seq: run.last_seq + 1 }
+  return { run: started as Run, ...head }
 }
 
-function metadataEvent(run_id: string, attempt: number): TimedEvent {
-  return { event: 'metadata', data: JSON.stringify({ run_id, attempt }), refs: 0, at_ms: Date.now() }
+/** Raises a run's attempt, which fences whoever wrote it before, and writes the event that says so. */
+function* openAttempt(
+  { run_id, attempt, last_seq }: HeadedRun,
+  event: string,
+  data: Record<string, unknown>,
+): Steps<Pick<Head, 'attempt' | 'last_seq'>> {
+  const opened = { attempt: attempt + 1, last_seq: last_seq + 1 }
+  yield sql`
+    update run_heads set attempt = ${opened.attempt}, last_seq = ${opened.last_seq}, commits = 0
+    where run_id = ${run_id}`
+  const timed: TimedEvent = { event, data: JSON.stringify(data), refs: 0, at_ms: Date.now() }
+  yield eventRows([{ run_id, last_seq, events: [timed] }])
+  return opened
 }
 
 export interface Renewal {
@@ -88,30 +120,40 @@ export interface Renewal {
   attempt: number
 }
 
-/** Renews the leases of runs that are still the caller's; those missing in the answer are lost. */
+/** A run that is still the caller's. `renewed` is false when its thread is busy just now: ask again. */
+export interface Renewed {
+  run_id: string
+  renewed: boolean
+  cancelled: boolean
+}
+
+/**
+ * Renews the leases of runs that are still the caller's; those missing in the answer are lost. It waits for no thread: one
+ * that a long transaction holds must not cost the others their leases.
+ */
 export const renewLeases = transition(
   import.meta.url,
   'renewLeases',
-  function* ({
-    runs,
-    lease_ms,
-  }: {
-    runs: Renewal[]
-    lease_ms: number
-  }): Steps<{ run_id: string; cancelled: boolean }[]> {
+  function* ({ runs, lease_ms }: { runs: Renewal[]; lease_ms: number }): Steps<Renewed[]> {
+    const ids = join(runs.map(run => run.run_id))
+    const locked = yield* all<Pick<Thread, 'thread_id'>>(sql`
+      select thread_id from threads where thread_id in (select thread_id from runs where run_id in (${ids}))
+      order by thread_id for update skip locked`)
     const held = yield* all<Pick<Run, 'run_id' | 'thread_id' | 'cancel_action'> & { attempt: number }>(sql`
       select runs.run_id, thread_id, cancel_action, attempt from runs join run_heads on run_heads.run_id = runs.run_id
-      where status = 'running' and runs.run_id in (${join(runs.map(run => run.run_id))})`)
+      where status = 'running' and runs.run_id in (${ids})`)
     const attempts = new Map(runs.map(run => [run.run_id, run.attempt]))
     const mine = held.filter(run => attempts.get(run.run_id) === run.attempt)
-    if (mine.length > 0) {
-      const threads = sql`select thread_id from threads
-        where thread_id in (${join(mine.map(run => run.thread_id))}) order by thread_id for update`
-      yield sql`update threads set due_at = now_ms() + ${lease_ms} where thread_id in (${threads}) and exists (
-        select 1 from runs join run_heads on run_heads.run_id = runs.run_id
-        where runs.thread_id = threads.thread_id and status = 'running')`
+    const free = new Set(locked.map(thread => thread.thread_id))
+    const threads = mine.map(run => run.thread_id).filter(thread_id => free.has(thread_id))
+    if (threads.length > 0) {
+      yield sql`update threads set due_at = now_ms() + ${lease_ms} where thread_id in (${join(threads)})`
     }
-    return mine.map(run => ({ run_id: run.run_id, cancelled: run.cancel_action !== null }))
+    return mine.map(({ run_id, thread_id, cancel_action }) => ({
+      run_id,
+      renewed: free.has(thread_id),
+      cancelled: cancel_action !== null,
+    }))
   },
 )
 
@@ -145,43 +187,47 @@ export interface Finished {
 /** Ends a run: its last events, its status, the thread's, all at once. A cancel that came first decides the ending. */
 export const finishRun = transition(import.meta.url, 'finishRun', function* (args: Finish): Steps<Finished> {
   const { thread_id, slice, claim } = args
-  const found = yield* first(sql`select 1 as found from threads where thread_id = ${thread_id} for update`)
-  const head = yield* first<Head>(
-    sql`select attempt, last_seq, ended from run_heads where run_id = ${slice.run_id} for update`,
-  )
-  if (!found || compare(slice, head) !== 'mine') return { landed: head?.ended === 1 && head.attempt === slice.attempt }
-  const run = (yield* first<Run>(sql`select * from runs where run_id = ${slice.run_id}`)) as Run
-  yield sql`update run_heads set last_seq = ${slice.last_seq + slice.events.length} where run_id = ${run.run_id}`
-  yield eventRows([slice])
-  for (const bulk of mergeBulks(slice.writes)) yield bulk
+  const { run, landed } = yield* writeLast(thread_id, slice)
+  if (!run) return { landed }
   if (run.cancel_action) yield* endRun(run, run.cancel_action, 'interrupted', JSON.parse(run.ending ?? '{}'), args)
   else yield* endRun(run, 'interrupt', args.status, args.ending, args)
-  const next = claim && (yield* dueRun(thread_id))
-  const claimed = next && (yield* claimRun(next, claim))
+  const next = claim && (yield* startNext(thread_id, claim))
   yield* refreshThread(thread_id)
-  return { landed: true, ...(claimed && { next: claimed }) }
+  return { landed: true, ...(next && { next }) }
 })
 
-/** Gives a run back unfinished, without spending an attempt of those the crash limit counts. */
+/**
+ * Gives a run back unfinished, without spending an attempt of those the crash limit counts; one that was cancelled
+ * meanwhile ends. False when it was not ours any more.
+ */
 export const handBack = transition(
   import.meta.url,
   'handBack',
   function* ({ thread_id, slice }: { thread_id: string; slice: Slice }): Steps<boolean> {
-    yield sql`select thread_id from threads where thread_id = ${thread_id} for update`
-    const head = yield* first<Head>(
-      sql`select attempt, last_seq, ended from run_heads where run_id = ${slice.run_id} for update`,
-    )
-    if (compare(slice, head) !== 'mine') return false
-    yield sql`update run_heads set last_seq = ${slice.last_seq + slice.events.length} where run_id = ${slice.run_id}`
-    yield eventRows([slice])
-    for (const bulk of mergeBulks(slice.writes)) yield bulk
-    yield sql`
-      update runs set status = 'pending', worker_id = null, not_before = now_ms(), updated_at = now_iso()
-      where run_id = ${slice.run_id}`
+    const { run } = yield* writeLast(thread_id, slice)
+    if (!run) return false
+    if (run.cancel_action) yield* endRun(run, run.cancel_action, 'interrupted', JSON.parse(run.ending ?? '{}'))
+    else {
+      yield sql`update run_heads set attempt = attempt + 1 where run_id = ${run.run_id}`
+      yield sql`
+        update runs set status = 'pending', worker_id = null, not_before = now_ms(), updated_at = now_iso()
+        where run_id = ${run.run_id}`
+    }
     yield* refreshThread(thread_id)
     return true
   },
 )
+
+/** Locks a run's thread and head and writes its last slice; no run when it was not ours any more, or had ended so. */
+function* writeLast(thread_id: string, slice: Slice): Steps<{ run?: Run; landed: boolean }> {
+  const thread = yield* first(sql`select 1 as found from threads where thread_id = ${thread_id} for update`)
+  const head = (yield* lockHeads([slice.run_id])).get(slice.run_id)
+  const standing = thread ? compare(slice, head) : 'fenced'
+  if (standing !== 'mine') return { landed: standing === 'landed' && head?.ended === 1 }
+  yield* write([slice])
+  const run = yield* first<Run>(sql`select * from runs where run_id = ${slice.run_id}`)
+  return { run: run as Run, landed: true }
+}
 
 /** Makes every lease end now: for the one process that holds a SQLite file and has just started. */
 export const voidLeases = transition(import.meta.url, 'voidLeases', function* (): Steps<void> {
@@ -233,7 +279,7 @@ const RUN_TABLES = [sql`checkpoints`, sql`checkpoint_writes`, sql`list_items`, s
 /** Removes a run's rows; `rollback` also what it stored, and puts the thread back to what it was before. */
 export function* eraseRun(run: Run, how: 'rollback' | 'delete'): Steps<void> {
   const { run_id, thread_id } = run
-  const head = yield* first<Head>(sql`select attempt, last_seq, ended from run_heads where run_id = ${run_id}`)
+  const head = (yield* lockHeads([run_id])).get(run_id)
   if (run.base_seq !== null && !head?.ended) {
     yield sql`update threads set last_thread_seq = ${run.base_seq + (head?.last_seq ?? 0)} where thread_id = ${thread_id}`
   }
@@ -262,23 +308,35 @@ function* restore(thread_id: string, before: Snapshot): Steps<void> {
 
 /** Runs at most that one sweep looks at. */
 const SWEEP = 100
+/** Idempotency keys are kept for a day. */
+export const KEY_LIFETIME_MS = 24 * 60 * 60 * 1000
 
 /**
- * Removes what retention no longer keeps: the events of runs that ended long enough ago, and with its last run a
- * temporary thread. Returns how many runs it handled; as many as asked means there may be more.
+ * Removes what retention no longer keeps: the events of runs that ended long enough ago, with its last run a temporary
+ * thread, and old idempotency keys. `more`: there may be more to remove.
  */
 export const sweep = transition(
   import.meta.url,
   'sweep',
   function* ({ retention_ms }: { retention_ms: number }): Steps<{ swept: number; more: boolean }> {
-    const runs = yield* all<{ run_id: string; thread_id: string; hidden: number; status: string }>(sql`
-      select run_id, runs.thread_id, hidden, threads.status from runs join threads on threads.thread_id = runs.thread_id
-      where retained_from <= now_ms() - ${retention_ms} order by retained_from limit ${SWEEP}`)
+    yield sql`delete from idempotency_keys where created_ms < (select now_ms()) - ${KEY_LIFETIME_MS}`
+    const runs = yield* all<{ run_id: string; thread_id: string; hidden: number }>(sql`
+      select run_id, runs.thread_id, hidden from runs join threads on threads.thread_id = runs.thread_id
+      where retained_from <= (select now_ms()) - ${retention_ms} order by retained_from limit ${SWEEP}
+      for update of threads skip locked`)
     if (runs.length === 0) return { swept: 0, more: false }
     const ids = runs.map(run => run.run_id)
     yield sql`delete from run_events where run_id in (${join(ids)})`
     yield sql`update runs set retained_from = null where run_id in (${join(ids)})`
-    for (const run of runs) if (run.hidden === 1 && run.status !== 'busy') yield* eraseThread(run.thread_id)
+    const temporary = new Set(runs.filter(run => run.hidden === 1).map(run => run.thread_id))
+    for (const thread_id of temporary) if (!(yield* isKept(thread_id))) yield* eraseThread(thread_id)
     return { swept: runs.length, more: runs.length === SWEEP }
   },
 )
+
+/** Whether a run of the thread is in flight or still retained. */
+function* isKept(thread_id: string): Steps<boolean> {
+  const kept = yield* first(sql`
+    select 1 as kept from runs where thread_id = ${thread_id} and (ended_at is null or retained_from is not null) limit 1`)
+  return kept !== undefined
+}

@@ -34,6 +34,8 @@ export type StopReason =
   | { type: 'cancelled' }
   | { type: 'timeout'; after_ms: number }
   | { type: 'lease_lost' }
+  /** The database refused what it wrote. */
+  | { type: 'refused'; error: Error }
   | { type: 'shutting_down' }
 
 export class Stopped extends Error {

@@ -2,13 +2,13 @@
 // before anyone else may take it.
 import { extname } from 'node:path'
 import { Worker as Thread } from 'node:worker_threads'
-import type { Renewal } from './claims.ts'
+import type { Renewal, Renewed } from './claims.ts'
 
 /** What the renewing thread tells: of the runs it asked for, those that are still ours. */
 export interface LeaseReport {
   asked_at: number
   asked: Renewal[]
-  renewed: { run_id: string; cancelled: boolean }[]
+  renewed: Renewed[]
 }
 
 export interface LeaseListener {
@@ -76,14 +76,14 @@ export class Leases {
   }
 
   #hear({ asked_at, asked, renewed }: LeaseReport) {
-    const kept = new Map(renewed.map(run => [run.run_id, run.cancelled]))
+    const kept = new Map(renewed.map(run => [run.run_id, run]))
     for (const { run_id, attempt } of asked) {
       const lease = this.#held.get(run_id)
       if (!lease || lease.attempt !== attempt) continue
-      const cancelled = kept.get(run_id)
-      if (cancelled === undefined) this.#lose(run_id)
-      else lease.deadline = this.#deadline(asked_at)
-      if (cancelled) this.#listener.cancelled(run_id)
+      const run = kept.get(run_id)
+      if (!run) this.#lose(run_id)
+      if (run?.renewed) lease.deadline = this.#deadline(asked_at)
+      if (run?.cancelled) this.#listener.cancelled(run_id)
     }
   }
 

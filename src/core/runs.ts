@@ -11,7 +11,7 @@
 import sql, { empty, join } from 'sql-template-tag'
 import { all, first, type Steps, transition } from '../db/database.ts'
 import { type Assistant, findAssistant } from './assistants.ts'
-import { type ClaimOptions, endRun, eraseRun, startRun } from './claims.ts'
+import { type ClaimOptions, endRun, eraseRun, KEY_LIFETIME_MS, startRun } from './claims.ts'
 import { RunloomError } from './errors.ts'
 import type { ClaimedRun } from './executor.ts'
 import { jsonText } from './json.ts'
@@ -81,9 +81,6 @@ export interface Created {
   /** Runs that made way: those still executing have a `cancel_action` now, the others have ended. */
   superseded: string[]
 }
-
-/** Idempotency keys are kept for a day. */
-const KEY_LIFETIME_MS = 24 * 60 * 60 * 1000
 
 export const createRun = transition(import.meta.url, 'createRun', function* (args: CreateRun): Steps<Created> {
   const earlier = yield* earlierRun(args)
@@ -234,16 +231,19 @@ function* findRun({ run_id, thread_id }: RunKey): Steps<Run> {
   return run
 }
 
-/** Stops a run that has not ended; true when its owner has yet to do it. The thread is locked. */
-function* stopRun(run: Run, action: CancelAction, ending: { reason: string; by: string }): Steps<boolean> {
-  const owned = run.status === 'running' && (yield* hasLease(run))
-  if (owned) {
-    yield sql`
-      update runs set cancel_action = ${action}, ending = ${JSON.stringify(ending)}
-      where run_id = ${run.run_id} and cancel_action is null`
+/**
+ * Stops a run that has not ended; true when its owner has yet to do it. The first request decides, but a delete may
+ * follow an interrupt, which it goes on from. The thread is locked.
+ */
+function* stopRun(run: Run, asked: CancelAction, ending: { reason: string; by: string }): Steps<boolean> {
+  const { run_id, cancel_action: earlier } = run
+  const action = earlier === null || (earlier === 'interrupt' && asked === 'delete') ? asked : earlier
+  const why = earlier === null ? JSON.stringify(ending) : (run.ending as string)
+  if (run.status === 'running' && (yield* hasLease(run))) {
+    yield sql`update runs set cancel_action = ${action}, ending = ${why} where run_id = ${run_id}`
     return true
   }
-  yield* endRun(run, run.cancel_action ?? action, 'interrupted', ending)
+  yield* endRun(run, action, 'interrupted', JSON.parse(why))
   return false
 }
 
@@ -254,17 +254,20 @@ function* hasLease(run: Run): Steps<boolean> {
 
 /** Makes way for a new run as its strategy says. `busy`: something is still in flight, so it cannot start now. */
 function* applyStrategy(args: CreateRun, thread: Thread): Steps<{ superseded: string[]; busy: boolean }> {
-  const limit = args.multitask_strategy === 'enqueue' || args.multitask_strategy === 'reject' ? sql`limit 1` : empty
-  const inFlight = yield* all<Run>(sql`
-    select * from runs where thread_id = ${thread.thread_id} and status in ('pending', 'running')
-    order by status desc, position ${limit}`)
+  const { thread_id } = thread
+  const waits = args.multitask_strategy === 'enqueue' || args.multitask_strategy === 'reject'
+  const running = yield* all<Run>(sql`select * from runs where thread_id = ${thread_id} and status = 'running'`)
+  const pending = yield* all<Run>(sql`
+    select * from runs where thread_id = ${thread_id} and status = 'pending' order by position
+    ${waits ? sql`limit 1` : empty}`)
+  const inFlight = [...running, ...pending]
   const [holder] = inFlight
   if (!holder) return { superseded: [], busy: false }
   if (args.multitask_strategy === 'enqueue') return { superseded: [], busy: true }
   if (args.multitask_strategy === 'reject') {
     throw new RunloomError(
       'conflict',
-      `Thread ${thread.thread_id} is already running a task: run ${holder.run_id} is ${holder.status}. Wait for it, or choose another multitask_strategy`,
+      `Thread ${thread_id} is already running a task: run ${holder.run_id} is ${holder.status}. Wait for it, or choose another multitask_strategy`,
       { details: { run_id: holder.run_id, status: holder.status } },
     )
   }
@@ -329,9 +332,13 @@ function merge(args: CreateRun, assistant: Assistant, thread: Thread) {
       configurable: { ...base.configurable, ...stored.configurable, ...own.configurable, ...ids },
       metadata: { ...base.metadata, ...metadata, ...ids },
     },
-    context: args.kwargs.context && { ...JSON.parse(assistant.context), ...args.kwargs.context },
+    context: given({ ...JSON.parse(assistant.context), ...args.kwargs.context }) ?? args.kwargs.context,
     metadata,
   }
+}
+
+function given(object: Record<string, unknown>): Record<string, unknown> | undefined {
+  return Object.keys(object).length > 0 ? object : undefined
 }
 
 /** What a thread keeps of a run's config, to rebuild a graph made by a factory: nothing that points at a checkpoint. */
@@ -342,5 +349,5 @@ function threadConfig(args: CreateRun, thread: Thread): string {
 }
 
 function isTransient(key: string): boolean {
-  return key.startsWith('checkpoint') || key.startsWith('__') || ['thread_ts', 'thread_id', 'run_id'].includes(key)
+  return /^(checkpoint|__|langgraph_auth)/.test(key) || ['thread_ts', 'thread_id', 'run_id'].includes(key)
 }

@@ -1,6 +1,6 @@
 // Threads own runs and checkpoints; one run of a thread executes at a time. Their table, and the rules that every
 // transition on a thread shares: lock the thread first, refresh its status and due time last.
-import sql, { empty, join } from 'sql-template-tag'
+import sql, { empty } from 'sql-template-tag'
 import { all, first, type Steps, transition } from '../db/database.ts'
 import { RunloomError } from './errors.ts'
 
@@ -140,26 +140,35 @@ export function* insertThread({ thread_id, metadata, hidden }: NewThread): Steps
     on conflict (thread_id) do nothing returning *`)
 }
 
-/** Sets what follows from the thread's runs: its status, and when it next needs a worker. */
+/**
+ * Sets what follows from the thread's runs: its status, and when it next needs a worker. A temporary thread that has no
+ * run any more goes.
+ */
 export function* refreshThread(thread_id: string): Steps<void> {
-  yield sql`
+  const running = sql`exists (select 1 from runs where thread_id = ${thread_id} and status = 'running')`
+  const pending = sql`exists (select 1 from runs where thread_id = ${thread_id} and status = 'pending')`
+  const thread = yield* first<Pick<Thread, 'hidden' | 'status'>>(sql`
     update threads set updated_at = now_iso(),
-      status = case when exists (select 1 from runs where thread_id = ${thread_id} and status in ('pending', 'running'))
-        then 'busy' else resting_status end,
-      due_at = case when exists (select 1 from runs where thread_id = ${thread_id} and status = 'running')
-        then due_at
+      status = case when ${running} or ${pending} then 'busy' else resting_status end,
+      due_at = case when ${running} then due_at
         else (select min(not_before) from runs where thread_id = ${thread_id} and status = 'pending') end
-    where thread_id = ${thread_id}`
+    where thread_id = ${thread_id} returning hidden, status`)
+  if (thread?.hidden !== 1 || thread.status === 'busy') return
+  const run = yield* first(sql`select 1 as found from runs where thread_id = ${thread_id} limit 1`)
+  if (!run) yield* eraseThread(thread_id)
 }
 
 /** Deletes everything of a thread; returns the ids of the runs that went with it. */
 export function* eraseThread(thread_id: string): Steps<string[]> {
-  const runs = yield* all<{ run_id: string }>(sql`select run_id from runs where thread_id = ${thread_id}`)
-  const ids = runs.map(run => run.run_id)
-  if (ids.length > 0) yield sql`delete from run_events where run_id in (${join(ids)})`
+  const runs = sql`select run_id from runs where thread_id = ${thread_id}`
+  // Held first: whoever writes one of them now has finished, or will find it gone.
+  const heads = yield* all<{ run_id: string }>(
+    sql`select run_id from run_heads where run_id in (${runs}) order by run_id for update`,
+  )
+  yield sql`delete from run_events where run_id in (${runs})`
   for (const table of THREAD_TABLES) yield sql`delete from ${COPIES[table][1]} where thread_id = ${thread_id}`
   yield sql`delete from threads where thread_id = ${thread_id}`
-  return ids
+  return heads.map(head => head.run_id)
 }
 
 function missing(thread_id: string): never {

@@ -5,6 +5,7 @@
 //                     ├─ executor failed ────────────► finish: error event, error
 //                     ├─ stopped: cancelled ─────────► finish: interrupted, or erased
 //                     ├─ stopped: timeout ───────────► finish: error event, timeout
+//                     ├─ stopped: refused ───────────► finish: error event, error
 //                     ├─ stopped: shutting down ─────► hand back: pending again
 //                     └─ stopped: lease lost ────────► write nothing; another owner goes on
 //
@@ -13,7 +14,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Database, isRefused } from '../db/database.ts'
 import type { Bus } from '../events/bus.ts'
 import { type EventLog, Fenced, type RunWriter } from '../events/event-log.ts'
-import { type Claim, cancelledAmong, claimRuns, type Finish, finishRun, handBack } from './claims.ts'
+import { type Claim, type ClaimOptions, cancelledAmong, claimRuns, type Finish, finishRun, handBack } from './claims.ts'
 import { type ClaimedRun, type Ending, type Executor, Stopped, type StopReason } from './executor.ts'
 import { Leases, monotonicMs } from './leases.ts'
 import { errorFields, type Logger } from './logger.ts'
@@ -35,7 +36,12 @@ interface Driven {
   claimed: ClaimedRun
   writer: RunWriter
   stop: (reason: StopReason) => void
-  done: Promise<void>
+}
+
+/** A run that was claimed with the ending of another. */
+interface Next {
+  claimed: ClaimedRun
+  asked_at: number
 }
 
 type Outcome = { ending: Ending } | { error: unknown }
@@ -58,6 +64,10 @@ export class Worker {
   readonly #driven = new Map<string, Driven>()
   readonly #closing = new AbortController()
   #reserved = 0
+  /** Set once runs are handed back instead of being waited for. */
+  #draining = false
+  /** Resolved whenever a run has ended or a start has come to something. */
+  #freed = Promise.withResolvers<void>()
   #woken = Promise.withResolvers<void>()
   #looping: Promise<void> | undefined
 
@@ -85,16 +95,20 @@ export class Worker {
   /**
    * Runs `create` with what it needs to start its run here at once, if a slot is free, and drives the run it started.
    */
-  async startHere<T extends { claimed?: ClaimedRun }>(create: (claim: Claim | undefined) => Promise<T>): Promise<T> {
+  async startHere<T extends { claimed?: ClaimedRun }>(
+    create: (claim: ClaimOptions | undefined) => Promise<T>,
+  ): Promise<T> {
     if (this.#free() <= 0 || this.#looping === undefined || this.#leases.lag_ms > LAG_LIMIT_MS) return create(undefined)
     this.#reserved++
     const asked_at = monotonicMs()
+    const { worker_id, lease_ms } = this.#options
     try {
-      const created = await create(this.#claim(0))
+      const created = await create({ worker_id, lease_ms })
       if (created.claimed) this.#drive(created.claimed, asked_at)
       return created
     } finally {
       this.#reserved--
+      this.#tellFreed()
     }
   }
 
@@ -103,11 +117,24 @@ export class Worker {
     this.#closing.abort()
     this.#woken.resolve()
     await this.#looping
-    const all = () => Promise.all([...this.#driven.values()].map(driven => driven.done))
-    await Promise.race([all(), sleep(this.#options.drain_ms, undefined, { ref: false })])
+    const drained = new AbortController()
+    const overdue = sleep(this.#options.drain_ms, undefined, { signal: drained.signal }).catch(() => {})
+    await Promise.race([this.#rest(), overdue])
+    drained.abort()
+    this.#draining = true
     for (const driven of this.#driven.values()) driven.stop({ type: 'shutting_down' })
-    await all()
+    await this.#rest()
     await this.#leases.close()
+  }
+
+  /** Resolves when nothing is driven or about to be. */
+  async #rest() {
+    while (this.#driven.size + this.#reserved > 0) await this.#freed.promise
+  }
+
+  #tellFreed() {
+    this.#freed.resolve()
+    this.#freed = Promise.withResolvers<void>()
   }
 
   async #loop() {
@@ -159,11 +186,14 @@ export class Worker {
     const { run_id } = claimed.run
     const controller = new AbortController()
     const stop = (reason: StopReason) => controller.abort(new Stopped(reason))
-    const writer = this.#log.open(run_id, claimed, () => stop({ type: 'lease_lost' }))
+    const writer = this.#log.open(run_id, claimed, error =>
+      stop(error instanceof Fenced ? { type: 'lease_lost' } : { type: 'refused', error }),
+    )
     this.#leases.add(run_id, claimed.attempt, asked_at)
-    const driven: Driven = { claimed, writer, stop, done: Promise.resolve() }
+    const driven: Driven = { claimed, writer, stop }
     this.#driven.set(run_id, driven)
-    driven.done = this.#execute(driven, controller.signal)
+    void this.#execute(driven, controller.signal)
+    if (this.#draining) stop({ type: 'shutting_down' })
   }
 
   async #execute(driven: Driven, signal: AbortSignal) {
@@ -177,62 +207,73 @@ export class Worker {
     clearTimeout(timer)
     unsubscribe()
     const reason = signal.aborted ? (signal.reason as Stopped).reason : undefined
-    let next: ClaimedRun | undefined
-    const asked_at = monotonicMs()
+    let next: Next | undefined
     try {
       if (reason?.type !== 'lease_lost') next = await this.#end(driven, outcome, reason)
     } catch (error) {
       if (!(error instanceof Fenced))
         this.#logger('error', 'a run could not be ended', { run_id: run.run_id, ...errorFields(error) })
     }
-    writer.fail(new Fenced('the attempt is over'))
-    this.#leases.remove(run.run_id)
-    this.#driven.delete(run.run_id)
     this.#log.release(writer)
-    if (next) this.#drive(next, asked_at)
+    // It may be driven here again already, where its executor did not let go in time.
+    if (this.#driven.get(run.run_id) === driven) {
+      this.#leases.remove(run.run_id)
+      this.#driven.delete(run.run_id)
+    }
+    if (next) this.#drive(next.claimed, next.asked_at)
     this.#woken.resolve()
+    this.#tellFreed()
   }
 
   /** What the executor came to; after a stop it has a moment to let go. */
   async #outcome(claimed: ClaimedRun, writer: RunWriter, signal: AbortSignal): Promise<Outcome> {
     const executor = this.#executors[claimed.run.kind]
     if (!executor) return { error: new Error(`this server does not execute runs of kind "${claimed.run.kind}"`) }
-    const execution = executor(claimed, writer, signal).then(
+    const execute = async () => executor(claimed, writer, signal)
+    const execution = execute().then(
       ending => ({ ending }),
       error => ({ error }),
     )
+    let timer: NodeJS.Timeout | undefined
     const overdue = new Promise<Outcome>(resolve => {
       signal.addEventListener('abort', () => {
-        setTimeout(() => resolve({ error: signal.reason }), STOP_GRACE_MS).unref()
+        timer = setTimeout(() => resolve({ error: signal.reason }), STOP_GRACE_MS)
       })
     })
-    return Promise.race([execution, overdue])
+    const outcome = await Promise.race([execution, overdue])
+    clearTimeout(timer)
+    return outcome
   }
 
-  async #end(driven: Driven, outcome: Outcome, reason: StopReason | undefined): Promise<ClaimedRun | undefined> {
+  async #end(driven: Driven, outcome: Outcome, reason: StopReason | undefined): Promise<Next | undefined> {
     const { claimed, writer } = driven
     const { run_id, thread_id } = claimed.run
-    if (reason?.type === 'shutting_down') {
-      const slice = await writer.takeRest()
+    const slice = await writer.takeRest()
+    if (reason?.type === 'shutting_down' && 'error' in outcome) {
       await this.#insist(driven, () => this.#db.run(handBack, { thread_id, slice }))
       this.#bus.publish('work')
       return undefined
     }
     const result = conclude(outcome, reason)
-    if (result.ending.error) {
-      void writer.append({ event: 'error', data: JSON.stringify(result.ending.error), refs: 0 })
-      this.#logger('warn', 'a run failed', { run_id, thread_id, ...result.ending.error })
+    const { error } = result.ending
+    if (error) {
+      slice.events.push({ event: 'error', data: JSON.stringify(error), refs: 0, at_ms: Date.now() })
+      this.#logger('warn', 'a run failed', { run_id, thread_id, ...error })
     }
-    const slice = await writer.takeRest()
-    const claim = this.#closing.signal.aborted ? undefined : this.#claim(1)
-    const args: Finish = { thread_id, slice, ...result, ...(claim && { claim }) }
-    const { next } = await this.#insist(driven, () => this.#db.run(finishRun, args)).catch(error => {
+    let asked_at = 0
+    const finish = (args: Finish) =>
+      this.#insist(driven, () => {
+        asked_at = monotonicMs()
+        return this.#db.run(finishRun, this.#closing.signal.aborted ? args : { ...args, claim: this.#claim(1) })
+      })
+    const args: Finish = { thread_id, slice, ...result }
+    const { next } = await finish(args).catch(error => {
       if (!isRefused(error)) throw error
-      return this.#insist(driven, () => this.#db.run(finishRun, withoutRows(args, error)))
+      return finish(withoutRows(args, error))
     })
     this.#bus.publish(`run:${run_id}`)
     if (!next) this.#bus.publish('work')
-    return next
+    return next && { claimed: next, asked_at }
   }
 
   /** Repeats a write while the database is out of reach and the lease may still be ours. */
@@ -241,7 +282,7 @@ export class Worker {
       try {
         return await write()
       } catch (error) {
-        if (writer.failed || isRefused(error)) throw error
+        if (writer.fenced || isRefused(error)) throw error
         this.#logger('error', 'ending a run failed, trying again', {
           run_id: claimed.run.run_id,
           ...errorFields(error),
@@ -267,8 +308,9 @@ function conclude(outcome: Outcome, reason: StopReason | undefined): Omit<Finish
     const ending = { reason: 'timeout', error: { error: 'TimeoutError', message } }
     return { status: 'timeout', ending, interrupts: {}, resting_status: 'error' }
   }
-  if ('error' in outcome) {
-    const ending = { reason: 'failed', error: describe(outcome.error) }
+  if (reason?.type === 'refused' || 'error' in outcome) {
+    const error = reason?.type === 'refused' ? reason.error : (outcome as { error: unknown }).error
+    const ending = { reason: 'failed', error: describe(error) }
     return { status: 'error', ending, interrupts: {}, resting_status: 'error' }
   }
   const { interrupts, has_next } = outcome.ending
@@ -282,16 +324,9 @@ function conclude(outcome: Outcome, reason: StopReason | undefined): Omit<Finish
 }
 
 /** The ending of a run whose last rows the database refused: the refusal is its error. */
-function withoutRows(args: Finish, error: unknown): Finish {
+function withoutRows({ thread_id, slice }: Finish, error: unknown): Finish {
   const refusal = { event: 'error', data: JSON.stringify(describe(error)), refs: 0 as const, at_ms: Date.now() }
-  const slice = { ...args.slice, events: [refusal], writes: [] }
-  return {
-    ...args,
-    slice,
-    status: 'error',
-    ending: { reason: 'failed', error: describe(error) },
-    resting_status: 'error',
-  }
+  return { thread_id, slice: { ...slice, events: [refusal], writes: [] }, ...conclude({ error }, undefined) }
 }
 
 function describe(error: unknown): { error: string; message: string } {

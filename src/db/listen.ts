@@ -56,15 +56,20 @@ export class Listener {
       this.#heard = true
       if (payload) this.#onPayload(payload)
     })
-    await client.connect()
-    this.#closing.signal.addEventListener('abort', () => void client.end().catch(() => {}))
-    await client.query(`listen ${client.escapeIdentifier(this.#channel)}`)
-    this.#client = client
-    await this.notify('')
-    const proof = setTimeout(() => {
-      if (!this.#heard) void client.end().catch(() => {})
-    }, PROOF_MS)
-    await ended
-    clearTimeout(proof)
+    const end = () => void client.end().catch(() => {})
+    this.#closing.signal.addEventListener('abort', end)
+    let proof: NodeJS.Timeout | undefined
+    try {
+      await client.connect()
+      if (this.#closing.signal.aborted) end()
+      await client.query(`listen ${client.escapeIdentifier(this.#channel)}`)
+      this.#client = client
+      await this.notify('')
+      proof = setTimeout(() => this.#heard || end(), PROOF_MS)
+      await ended
+    } finally {
+      clearTimeout(proof)
+      this.#closing.signal.removeEventListener('abort', end)
+    }
   }
 }

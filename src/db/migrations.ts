@@ -68,13 +68,16 @@ const MIGRATIONS: readonly string[] = [
   create unique index runs_order on runs (thread_id, position);
   create unique index runs_executing on runs (thread_id) where status = 'running';
   create index runs_pending on runs (thread_id, not_before) where status = 'pending';
+  create index runs_queue on runs (thread_id, position) where status = 'pending';
   create index runs_retained on runs (retained_from) where retained_from is not null;
 
-  -- The row that fences: every write of a worker first moves last_seq under its attempt.
+  -- The row that fences: every write of a worker first moves it under its attempt.
+  -- commits: slices that this attempt has committed, by which a worker knows one whose answer was lost.
   create table run_heads (
     run_id text primary key references runs (run_id) on delete cascade,
     attempt bigint not null,
     last_seq bigint not null,
+    commits bigint not null default 0,
     ended integer not null
   );
 
@@ -98,6 +101,7 @@ const MIGRATIONS: readonly string[] = [
     created_ms bigint not null,
     primary key (face, idempotency_key)
   );
+  create index idempotency_keys_age on idempotency_keys (created_ms);
 
   -- closed: items at its end were erased. Texts of them may be cached somewhere, so their places are not used again.
   create table lists (

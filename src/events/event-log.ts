@@ -28,11 +28,18 @@ export class Fenced extends Error {
   override name = 'Fenced'
 }
 
+/** A run that somebody in this process follows. */
+interface Followed {
+  /** Its head as the poll saw it last. */
+  head: string
+  readonly wake: Set<() => void>
+}
+
 export class EventLog {
   readonly #db: Database
   readonly #bus: Bus
   readonly #writers = new Map<string, RunWriter>()
-  readonly #followed = new Map<string, { head: string; count: number }>()
+  readonly #followed = new Map<string, Followed>()
   readonly #closing = new AbortController()
   #dirty = new Set<RunWriter>()
   #flushing: Promise<void> | undefined
@@ -44,9 +51,12 @@ export class EventLog {
     this.#polling = this.#poll()
   }
 
-  /** Opens a run for writing under its attempt. `onFenced` is called once when a write of it was refused. */
-  open(run_id: string, head: Pick<Head, 'attempt' | 'last_seq'>, onFenced: () => void): RunWriter {
-    const writer = new RunWriter(run_id, head, onFenced, () => {
+  /**
+   * Opens a run for writing under its attempt. `onFailed` is called once when it can go no further: with Fenced when the
+   * run is not ours any more, with what the database said when it refused a write.
+   */
+  open(run_id: string, head: Pick<Head, 'attempt' | 'last_seq'>, onFailed: (error: Error) => void): RunWriter {
+    const writer = new RunWriter(run_id, head, onFailed, () => {
       this.#dirty.add(writer)
       this.#flushing ??= this.#flush()
     })
@@ -54,8 +64,9 @@ export class EventLog {
     return writer
   }
 
-  /** Ends writing. After a committed ending the readers of this process may finish from memory. */
+  /** Ends writing. After a committed ending the readers of this process may finish from the table. */
   release(writer: RunWriter) {
+    writer.close(new Fenced('the attempt is over'))
     if (this.#writers.get(writer.run_id) === writer) this.#writers.delete(writer.run_id)
     this.#bus.publish(`run:${writer.run_id}`)
   }
@@ -66,14 +77,9 @@ export class EventLog {
    */
   async *read(run_id: string, after: number, signal: AbortSignal): AsyncGenerator<RunEvent[], void> {
     let cursor = after
-    let woken = Promise.withResolvers<void>()
-    const unsubscribe = this.#bus.subscribe(`run:${run_id}`, () => woken.resolve())
-    const stopped = () => woken.resolve()
-    signal.addEventListener('abort', stopped)
-    this.#follow(run_id)
+    const follower = this.#follow(run_id, signal)
     try {
-      while (!signal.aborted && !this.#closing.signal.aborted) {
-        woken = Promise.withResolvers<void>()
+      while (follower.listens()) {
         const batch = this.#writers.get(run_id)?.tail(cursor)
         if (batch && batch.length > 0) {
           yield batch
@@ -82,48 +88,39 @@ export class EventLog {
         }
         if (!batch) {
           const { head, events } = await this.#db.run(readPage, { run_id, after: cursor, limit: PAGE })
-          if (!head) return
+          if (!head || signal.aborted) return
           const missing = gap(cursor, head, events)
           if (missing || events.length > 0) yield missing ? [missing, ...events] : events
           cursor = events.at(-1)?.seq ?? missing?.seq ?? cursor
           if (head.ended && cursor >= head.last_seq) return
           if (events.length > 0) continue
         }
-        await woken.promise
+        await follower.woken()
       }
     } finally {
-      signal.removeEventListener('abort', stopped)
-      unsubscribe()
-      this.#unfollow(run_id)
+      follower.leave()
     }
   }
 
   /** Resolves when the run has ended or its row is gone, or at the signal. */
   async ended(run_id: string, signal: AbortSignal): Promise<void> {
-    let woken = Promise.withResolvers<void>()
-    const unsubscribe = this.#bus.subscribe(`run:${run_id}`, () => woken.resolve())
-    const stopped = () => woken.resolve()
-    signal.addEventListener('abort', stopped)
-    this.#follow(run_id)
+    const follower = this.#follow(run_id, signal)
     try {
-      while (!signal.aborted && !this.#closing.signal.aborted) {
-        woken = Promise.withResolvers<void>()
+      while (follower.listens()) {
         if (!this.#writers.has(run_id)) {
           const [head] = await this.#db.run(readHeads, [run_id])
           if (!head || head.ended) return
         }
-        await woken.promise
+        await follower.woken()
       }
     } finally {
-      signal.removeEventListener('abort', stopped)
-      unsubscribe()
-      this.#unfollow(run_id)
+      follower.leave()
     }
   }
 
   async close() {
     this.#closing.abort()
-    for (const run_id of this.#followed.keys()) this.#bus.publish(`run:${run_id}`)
+    for (const { wake } of this.#followed.values()) for (const one of wake) one()
     await this.#polling
     while (this.#flushing) await this.#flushing
   }
@@ -142,7 +139,7 @@ export class EventLog {
   /** Commits a group. What the database refuses as a whole is tried run by run, so one bad slice harms only its run. */
   async #commit(slices: Slice[]) {
     for (let tries = 0; ; tries++) {
-      const live = slices.filter(slice => this.#writers.get(slice.run_id)?.attempt === slice.attempt)
+      const live = slices.filter(slice => this.#writerOf(slice) !== undefined)
       try {
         const fenced = new Set(live.length > 0 ? await this.#db.run(appendSlices, live) : [])
         for (const slice of live) this.#settle(slice, fenced.has(slice.run_id) ? new Fenced('fenced') : undefined)
@@ -159,19 +156,38 @@ export class EventLog {
   }
 
   #settle(slice: Slice, error: Error | undefined) {
-    this.#writers.get(slice.run_id)?.settle(slice, error)
+    this.#writerOf(slice)?.settle(slice, error)
     if (!error && slice.events.length > 0) this.#bus.publish(`run:${slice.run_id}`)
   }
 
-  #follow(run_id: string) {
-    const entry = this.#followed.get(run_id) ?? { head: '', count: 0 }
-    entry.count++
-    this.#followed.set(run_id, entry)
+  /** Who waits for a slice; undefined when nobody does any more. */
+  #writerOf({ run_id, attempt }: Slice): RunWriter | undefined {
+    const writer = this.#writers.get(run_id)
+    return writer?.attempt === attempt && !writer.failed ? writer : undefined
   }
 
-  #unfollow(run_id: string) {
-    const entry = this.#followed.get(run_id)
-    if (entry && --entry.count === 0) this.#followed.delete(run_id)
+  /** Counts as a follower until `leave`. What happens between `listens` and `woken` wakes at once. */
+  #follow(run_id: string, signal: AbortSignal) {
+    let woken = Promise.withResolvers<void>()
+    const wake = () => woken.resolve()
+    const unsubscribe = this.#bus.subscribe(`run:${run_id}`, wake)
+    signal.addEventListener('abort', wake)
+    const followed = this.#followed.get(run_id) ?? { head: '', wake: new Set() }
+    this.#followed.set(run_id, followed)
+    followed.wake.add(wake)
+    return {
+      listens: () => {
+        woken = Promise.withResolvers<void>()
+        return !signal.aborted && !this.#closing.signal.aborted
+      },
+      woken: () => woken.promise,
+      leave: () => {
+        signal.removeEventListener('abort', wake)
+        unsubscribe()
+        followed.wake.delete(wake)
+        if (followed.wake.size === 0) this.#followed.delete(run_id)
+      },
+    }
   }
 
   /** The floor under lost hints: the heads of all followed runs that are not written here, in one query. */
@@ -185,11 +201,11 @@ export class EventLog {
       if (!heads) continue
       const byRun = new Map(heads.map(head => [head.run_id, `${head.attempt} ${head.last_seq} ${head.ended}`]))
       for (const run_id of remote) {
-        const entry = this.#followed.get(run_id)
+        const followed = this.#followed.get(run_id)
         const head = byRun.get(run_id) ?? 'gone'
-        if (!entry || entry.head === head) continue
-        entry.head = head
-        this.#bus.publish(`run:${run_id}`)
+        if (!followed || followed.head === head) continue
+        followed.head = head
+        for (const wake of followed.wake) wake()
       }
     }
   }
@@ -200,20 +216,26 @@ export class RunWriter {
   readonly run_id: string
   readonly attempt: number
   #last_seq: number
+  #commits = 0
   #queue: { event?: TimedEvent; writes?: Bulk[] }[] = []
   #waiting: PromiseWithResolvers<void> = settledLater()
   #inFlight: PromiseWithResolvers<void> | undefined
   #failed: Error | undefined
   #tail: RunEvent[] = []
   #tailChars = 0
-  readonly #onFenced: () => void
+  readonly #onFailed: (error: Error) => void
   readonly #onDirty: () => void
 
-  constructor(run_id: string, head: Pick<Head, 'attempt' | 'last_seq'>, onFenced: () => void, onDirty: () => void) {
+  constructor(
+    run_id: string,
+    head: Pick<Head, 'attempt' | 'last_seq'>,
+    onFailed: (error: Error) => void,
+    onDirty: () => void,
+  ) {
     this.run_id = run_id
     this.attempt = head.attempt
     this.#last_seq = head.last_seq
-    this.#onFenced = onFenced
+    this.#onFailed = onFailed
     this.#onDirty = onDirty
   }
 
@@ -222,7 +244,12 @@ export class RunWriter {
     return this.#failed !== undefined
   }
 
-  /** Queues an event, rows, or both. Resolves when they are committed; rejects with Fenced when they never will be. */
+  /** True when the run is not ours any more. */
+  get fenced(): boolean {
+    return this.#failed instanceof Fenced
+  }
+
+  /** Queues an event, rows, or both. Resolves when they are committed; rejects when they never will be. */
   append(event: NewEvent | undefined, writes?: Bulk[]): Promise<void> {
     if (this.#failed) return rejected(this.#failed)
     this.#queue.push({ ...(event && { event: { ...event, at_ms: Date.now() } }), ...(writes && { writes }) })
@@ -243,10 +270,13 @@ export class RunWriter {
     return this.#slice()
   }
 
-  /** Waits for the commit under way and returns the rest, for the transition that ends the run to write. */
+  /**
+   * Waits for the commit under way and returns the rest, for the transition that ends the run to write. After a refusal
+   * that is nothing. Throws Fenced when the run is not ours any more.
+   */
   async takeRest(): Promise<Slice> {
     while (this.#inFlight) await this.#inFlight.promise.catch(() => {})
-    if (this.#failed) throw this.#failed
+    if (this.fenced) throw this.#failed
     this.#inFlight = this.#waiting
     this.#waiting = settledLater()
     return this.#slice()
@@ -257,6 +287,7 @@ export class RunWriter {
     if (error) return this.fail(error)
     const first = slice.last_seq + 1
     this.#last_seq += slice.events.length
+    this.#commits++
     for (const [index, event] of slice.events.entries()) this.#remember({ ...event, seq: first + index })
     this.#inFlight?.resolve()
     this.#inFlight = undefined
@@ -265,13 +296,19 @@ export class RunWriter {
 
   /** Ends the writer: nothing of it will be written any more. */
   fail(error: Error) {
-    if (this.#failed) return
+    const first = this.#failed === undefined
+    this.close(error)
+    if (first) this.#onFailed(error)
+  }
+
+  /** Ends the writer without telling its owner. */
+  close(error: Error) {
+    if (this.#failed && !(error instanceof Fenced)) return
     this.#failed = error
     this.#queue = []
     this.#inFlight?.reject(error)
     this.#waiting.reject(error)
     this.#inFlight = undefined
-    this.#onFenced()
   }
 
   /** The committed events after a cursor that are still in memory; undefined when the table has to be asked. */
@@ -290,6 +327,7 @@ export class RunWriter {
       run_id: this.run_id,
       attempt: this.attempt,
       last_seq: this.#last_seq,
+      commits: this.#commits,
       events: entries.flatMap(entry => entry.event ?? []),
       writes: entries.flatMap(entry => entry.writes ?? []),
     }

@@ -52,7 +52,16 @@ export class PostgresBus implements Bus {
   }
 
   #receive(payload: string) {
-    const [origin, ...topics] = JSON.parse(payload) as [string, ...Topic[]]
-    if (origin !== this.#origin) for (const topic of topics) this.#local.publish(topic)
+    const [origin, ...topics] = topicsOf(payload)
+    if (origin !== this.#origin) for (const topic of topics) this.#local.publish(topic as Topic)
+  }
+}
+
+/** Anyone may notify on a channel: what is not ours says nothing. */
+function topicsOf(payload: string): string[] {
+  try {
+    return JSON.parse(payload) as string[]
+  } catch {
+    return []
   }
 }

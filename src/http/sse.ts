@@ -51,7 +51,9 @@ function keptAlive(
   return new ReadableStream<Uint8Array>(
     {
       start(controller) {
-        timer = setInterval(() => controller.enqueue(fill), heartbeat_ms)
+        timer = setInterval(() => {
+          if ((controller.desiredSize ?? 0) > 0) controller.enqueue(fill) // a slow client has enough to read
+        }, heartbeat_ms)
       },
       async pull(controller) {
         try {
@@ -68,6 +70,7 @@ function keptAlive(
       cancel() {
         clearInterval(timer)
         onGone()
+        texts.return(undefined).catch(() => {}) // its `finally` lets go of the log
       },
     },
     { highWaterMark: 1 },

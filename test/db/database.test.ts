@@ -95,7 +95,9 @@ forEachDatabase('a database', open => {
   const refused: Record<string, Statement[]> = {
     'a second row with one key': [sql`insert into pairs (a, b) values ('x', 'y'), ('x', 'y')`],
     'null where it is forbidden': [pairs([{ a: 'x', b: null, n: 1 }])],
-    'rows that break a foreign key': [sql`insert into run_heads (run_id, attempt, last_seq, ended) values ('?', 0, 0, 0)`],
+    'rows that break a foreign key': [
+      sql`insert into run_heads (run_id, attempt, last_seq, ended) values ('?', 0, 0, 0)`,
+    ],
     'a statement that makes no sense': [sql`select nothing from nowhere`],
   }
   for (const [what, statements] of Object.entries(refused)) {
@@ -115,7 +117,9 @@ forEachDatabase('a database', open => {
   })
 
   test('transitions that lock each other out are run again, not failed', async () => {
-    await run(...['a', 'b', ...Array(30).keys()].map(name => sql`insert into counters (name, n) values (${String(name)}, 0)`))
+    await run(
+      ...['a', 'b', ...Array(30).keys()].map(name => sql`insert into counters (name, n) values (${String(name)}, 0)`),
+    )
     await Promise.all([db.run(lockBoth, ['a', 'b']), db.run(lockBoth, ['b', 'a'])])
     const rows = await run(sql`select n from counters where name in ('a', 'b')`)
     assert.deepEqual(
@@ -154,7 +158,13 @@ forEachDatabase('a database', open => {
     })
 
     test('insert, keeping the stored row on ignore', async () => {
-      await run(pairs([{ a: '1', b: '', n: 1 }]), pairs([1, 2].map(n => ({ a: `${n}`, b: '', n: 10 })), { ignore: true }))
+      await run(
+        pairs([{ a: '1', b: '', n: 1 }]),
+        pairs(
+          [1, 2].map(n => ({ a: `${n}`, b: '', n: 10 })),
+          { ignore: true },
+        ),
+      )
       assert.deepEqual(
         (await stored()).map(row => [row.a, row.n]),
         [
@@ -166,7 +176,13 @@ forEachDatabase('a database', open => {
 
     test('replace what is not key', async () => {
       const replace = ['a', 'b']
-      await run(pairs([{ a: '1', b: '', n: 1 }]), pairs([1, 2].map(n => ({ a: `${n}`, b: '', n: 10 })), { replace }))
+      await run(
+        pairs([{ a: '1', b: '', n: 1 }]),
+        pairs(
+          [1, 2].map(n => ({ a: `${n}`, b: '', n: 10 })),
+          { replace },
+        ),
+      )
       assert.deepEqual(
         (await stored()).map(row => [row.a, row.n]),
         [

@@ -18,7 +18,8 @@ describe('postgres', () => {
   test('a refused transition keeps its connection', async () => {
     const db = await openDatabase(url, { connections: 1 })
     const [before] = await db.run(execute, [backend])
-    for (const how of ['domain', 'plain', 'type'] as const) await assert.rejects(db.run(refuse, { statements: [], how }))
+    for (const how of ['domain', 'plain', 'type'] as const)
+      await assert.rejects(db.run(refuse, { statements: [], how }))
     await assert.rejects(db.run(execute, [portable(sql`select 1 / 0`)]))
     assert.deepEqual(await db.run(execute, [backend]), [before])
     await db.close()

@@ -24,7 +24,8 @@ describe('sqlite', () => {
     t.after(() => holder.kill('SIGKILL'))
     assert.throws(
       () => lockSqliteFile(file),
-      (error: Error) => error.message.includes(file) && /another Runloom process; stop it, or choose/.test(error.message),
+      (error: Error) =>
+        error.message.includes(file) && /another Runloom process; stop it, or choose/.test(error.message),
     )
     holder.kill('SIGKILL')
     await once(holder, 'exit')

@@ -1,7 +1,7 @@
 // Transitions for the database's tests. It declares no tests, because the SQLite thread imports it.
 import sql, { Sql } from 'sql-template-tag'
 import { RunloomError } from '../../src/core/errors.ts'
-import { all, type Bulk, type Row, type Steps, type Statement, transition, type Value } from '../../src/db/database.ts'
+import { all, type Bulk, type Row, type Statement, type Steps, transition, type Value } from '../../src/db/database.ts'
 
 /** Runs statements one after the other and returns the rows of the last. */
 export const execute = transition(import.meta.url, 'execute', function* (statements: Portable[]): Steps<Row[]> {

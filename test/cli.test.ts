@@ -1,0 +1,158 @@
+// The command line as a user has it: a real process, its output, its exit code.
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { eventually, say } from './api/harness.ts'
+import { clientOf, temporaryFolder } from './support/server.ts'
+
+const CLI = join(import.meta.dirname, '../src/cli.ts')
+const folder = temporaryFolder()
+const started: ChildProcess[] = []
+
+after(() => {
+  for (const child of started) child.kill('SIGKILL')
+  folder.remove()
+})
+
+test('dev starts in an empty folder, says where it listens, and keeps its data there', async () => {
+  const cwd = emptyFolder()
+  const server = run(cwd, ['dev', '--port', '0'])
+  const client = clientOf(await server.url())
+  const values = await client.runs.wait(null, 'agent', { input: say('hello') })
+  const { messages } = values as { messages: { type: string; content: string }[] }
+  assert.match(messages.at(-1)?.content as string, /offline model/i)
+  assert.match(server.output(), /offline model/)
+  assert.equal(await server.stop(), 0)
+})
+
+test('dev moves to the next free port and says so; serve refuses', async () => {
+  const first = run(emptyFolder(), ['serve', '--port', '0'])
+  const { port } = new URL(await first.url())
+  const second = run(emptyFolder(), ['dev', '--port', port])
+  assert.ok(Number(new URL(await second.url()).port) > Number(port))
+  assert.match(second.output(), new RegExp(`Port ${port} is taken, using \\d+`))
+  const third = run(emptyFolder(), ['serve', '--port', port])
+  assert.equal(await third.exited, 1)
+  assert.match(third.output(), /^--port \d+: the port is taken; .+\n$/)
+  await Promise.all([first.stop(), second.stop()])
+})
+
+test('a broken configuration is one clear line and exit code 1', async () => {
+  const cwd = emptyFolder()
+  writeFileSync(join(cwd, 'langgraph.json'), '{"graphs": {"a": "./a.ts"}}')
+  const server = run(cwd, ['serve', '--port', '0'])
+  assert.equal(await server.exited, 1)
+  assert.match(server.output(), /^langgraph\.json: graphs\.a: .+ names no export; .+\n$/)
+})
+
+test('a graph is served from TypeScript in a folder without packages; a broken one is named beside it', async () => {
+  const cwd = emptyFolder()
+  writeFileSync(join(cwd, 'langgraph.json'), '{"graphs": {"good": "./good.ts:graph", "bad": "./bad.ts:graph"}}')
+  writeFileSync(join(cwd, 'good.ts'), answering('one'))
+  writeFileSync(join(cwd, 'bad.ts'), 'export const graph: number = 1')
+  const server = run(cwd, ['serve', '--port', '0'])
+  const client = clientOf(await server.url())
+  assert.deepEqual(await client.runs.wait(null, 'good', { input: {} }), { answer: 'one' })
+  await assert.rejects(client.runs.wait(null, 'bad', { input: {} }), /bad\.ts/)
+  assert.match(server.output(), /bad\.ts/)
+  await server.stop()
+})
+
+test('dev restarts when a graph changes, on the same port, and a running run goes on', async () => {
+  const cwd = emptyFolder()
+  writeFileSync(join(cwd, 'langgraph.json'), '{"graphs": {"changing": "./graph.ts:graph"}}')
+  writeFileSync(join(cwd, 'graph.ts'), answering('before', 1_500))
+  const server = run(cwd, ['dev', '--port', '0'], { RUNLOOM_DRAIN_MS: '100' })
+  const url = await server.url()
+  const client = clientOf(url)
+  const { thread_id } = await client.threads.create()
+  const { run_id } = await client.runs.create(thread_id, 'changing', { input: {} })
+  await eventually(async () => assert.equal((await client.runs.get(thread_id, run_id)).status, 'running'))
+  writeFileSync(join(cwd, 'graph.ts'), answering('after'))
+  await eventually(async () => assert.equal(server.output().split(`listening on ${url}`).length, 3))
+  assert.deepEqual(await client.runs.join(thread_id, run_id), { answer: 'after' })
+  await server.stop()
+})
+
+test('inspect prints a run as a timeline, of a file that a server has open', async () => {
+  const cwd = emptyFolder()
+  const server = run(cwd, ['serve', '--port', '0'])
+  const client = clientOf(await server.url())
+  const { thread_id } = await client.threads.create()
+  await client.runs.wait(thread_id, 'agent', { input: say('what is 2 + 3?') })
+  const [{ run_id }] = (await client.runs.list(thread_id)) as [{ run_id: string }]
+  const inspect = run(cwd, ['inspect', run_id])
+  assert.equal(await inspect.exited, 0)
+  assert.match(inspect.output(), /metadata .+"attempt":1/)
+  assert.match(inspect.output(), /success/)
+  const unknown = run(cwd, ['inspect', crypto.randomUUID()])
+  assert.equal(await unknown.exited, 1)
+  assert.match(unknown.output(), /^Run .+ not found\n$/)
+  await server.stop()
+})
+
+test('migrate brings a new database up to date; help lists the commands', async () => {
+  const cwd = emptyFolder()
+  const migrate = run(cwd, ['migrate'])
+  assert.equal(await migrate.exited, 0)
+  assert.match(migrate.output(), /^The schema is at version \d+\n$/)
+  const help = run(cwd, ['--help'])
+  assert.equal(await help.exited, 0)
+  for (const command of ['dev', 'serve', 'worker', 'migrate', 'inspect'])
+    assert.match(help.output(), new RegExp(`\\b${command}\\b`))
+  const unknown = run(cwd, ['fly'])
+  assert.equal(await unknown.exited, 1)
+  assert.match(unknown.output(), /^runloom fly: there is no such command; .+\n$/)
+})
+
+let folders = 0
+
+function emptyFolder(): string {
+  const path = join(folder.path, String(folders++))
+  mkdirSync(path)
+  return path
+}
+
+/** A graph that answers, as a user would write it. */
+function answering(answer: string, delay_ms = 0): string {
+  return `
+    import { Annotation, START, StateGraph } from '@langchain/langgraph'
+    const State = Annotation.Root({ answer: Annotation<string> })
+    const wait = (signal?: AbortSignal) => new Promise<void>((resolve, reject) => {
+      setTimeout(resolve, ${delay_ms})
+      signal?.addEventListener('abort', () => reject(signal.reason))
+    })
+    export const graph = new StateGraph(State)
+      .addNode('reply', async (_state, config) => { await wait(config.signal); return { answer: '${answer}' } })
+      .addEdge(START, 'reply')
+      .compile()`
+}
+
+function run(cwd: string, args: string[], env: NodeJS.ProcessEnv = {}) {
+  const child = spawn(process.execPath, [CLI, ...args], {
+    cwd,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  started.push(child)
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', chunk => (output += chunk))
+  const exited = new Promise<number | null>(resolve => child.once('close', resolve))
+  const url = () =>
+    new Promise<string>((resolve, reject) => {
+      const look = () => {
+        const [, found] = /^Runloom listening on (\S+)$/m.exec(output) ?? []
+        if (found) resolve(found)
+      }
+      child.stdout.on('data', look)
+      look()
+      void exited.then(code => reject(new Error(`ended with ${code}: ${output}`)))
+    })
+  const stop = () => {
+    child.kill('SIGTERM')
+    return exited
+  }
+  return { output: () => output, exited, url, stop }
+}
