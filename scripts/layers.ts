@@ -51,6 +51,8 @@ const contained: Record<string, readonly string[]> = {
   langchain: ['graph', 'agent', 'workflow'],
   pg: ['db'],
   'node:sqlite': ['db'],
+  'sqlite-vec': ['db'],
+  croner: ['core'],
   ioredis: ['events'],
   'node:process': ['config.ts', 'cli'],
 }
@@ -59,7 +61,7 @@ const contained: Record<string, readonly string[]> = {
 const confined: Record<string, readonly string[]> = { protocol: ['zod'] }
 
 /** Who may say `process.env`: config.ts reads it, cli hands it over. */
-const environment = ['config.ts', 'cli']
+const environment = ['config.ts', 'cli.ts', 'cli']
 
 const max_lines = 400
 

@@ -2,9 +2,12 @@
 // of process.env. A flag wins over the environment, the environment over the file's `env` (as in the official CLI), and
 // that over the default.
 import { readFile, stat } from 'node:fs/promises'
+import { isIP } from 'node:net'
 import { dirname, join, relative, resolve } from 'node:path'
 import { parseEnv } from 'node:util'
 import { z } from 'zod'
+import { type StoreConfig, storeConfig } from './protocol/store.ts'
+import { type WebhooksConfig, webhooksConfig } from './protocol/webhooks.ts'
 
 /** A setting nobody can run with. Its message is one line that names the place, the key and the remedy. */
 export class ConfigError extends Error {
@@ -42,6 +45,21 @@ const Settings = z.object({
   replay_retention_ms: whole(0).default(7 * 24 * 3_600_000),
   heartbeat_ms: timer(1).default(5_000),
   poll_ms: timer(1).default(1_000),
+  /** Signs webhooks. */
+  webhook_secret: z.string().optional(),
+  webhook_timeout_ms: timer(1).default(10_000),
+  /** Failures after which a webhook is given up. */
+  webhook_attempts: whole(1).default(8),
+  /** The pause after a webhook's first failure; later ones are longer. */
+  webhook_backoff_ms: timer(1).default(10_000),
+  /** Private networks that webhooks may call: `127.0.0.0/8,10.1.2.3`. */
+  webhook_networks: z
+    .string()
+    .default('')
+    .transform(list => list.split(/[\s,]+/).filter(Boolean))
+    .refine(networks => networks.every(isNetwork), {
+      error: 'use addresses or networks like 10.1.0.0/16, with commas',
+    }),
 })
 
 type Setting = keyof typeof Settings.shape
@@ -64,6 +82,11 @@ const NAMES: Record<Setting, { flag?: keyof Flags; variables: string[] }> = {
   replay_retention_ms: { variables: ['RUNLOOM_REPLAY_RETENTION_MS'] },
   heartbeat_ms: { variables: ['RUNLOOM_HEARTBEAT_MS'] },
   poll_ms: { variables: ['RUNLOOM_POLL_MS'] },
+  webhook_secret: { variables: ['RUNLOOM_WEBHOOK_SECRET'] },
+  webhook_timeout_ms: { variables: ['RUNLOOM_WEBHOOK_TIMEOUT_MS'] },
+  webhook_attempts: { variables: ['RUNLOOM_WEBHOOK_ATTEMPTS'] },
+  webhook_backoff_ms: { variables: ['RUNLOOM_WEBHOOK_BACKOFF_MS'] },
+  webhook_networks: { variables: ['RUNLOOM_WEBHOOK_NETWORKS'] },
 }
 
 const GraphReference = z
@@ -88,6 +111,9 @@ const ConfigFile = z.looseObject(
         error: 'use the path of a .env file, or an object of strings',
       })
       .default({}),
+    store: storeConfig.default({}),
+    webhooks: webhooksConfig.default(() => webhooksConfig.parse({})),
+    http: z.looseObject({ disable_webhooks: z.boolean().default(false) }).default({ disable_webhooks: false }),
   },
   { error: 'use an object: {"graphs": {"agent": "./agent.ts:graph"}}' },
 )
@@ -109,6 +135,10 @@ export interface GraphEntry {
 export interface Config extends z.infer<typeof Settings> {
   database_url: string
   graphs: Record<string, GraphEntry>
+  /** `folder` is what the paths in it are relative to. */
+  store: StoreConfig & { folder: string }
+  /** Its headers are filled in. `disabled`: call none. */
+  webhooks: WebhooksConfig & { disabled: boolean }
   /** The environment with the file's `env` below it. `publishEnvironment` gives it to the user's code. */
   env: NodeJS.ProcessEnv
   /** The configuration file and its .env, where there are such. */
@@ -139,9 +169,10 @@ export async function readConfig({
   const file = await findFile(argv.config, cwd)
   const merged = { ...file.env, ...env }
   const settings = readSettings(argv, merged, name => (name in env ? name : `${name} (from ${file.name}'s env)`))
-  const { graphs, files, warnings } = file
+  const { graphs, store, files, warnings } = file
+  const webhooks = { ...file.webhooks, headers: filledHeaders(file, merged) }
   const database_url = settings.database_url ?? `sqlite:${join(resolve(cwd, settings.data), 'runloom.db')}`
-  return { ...settings, database_url, graphs, env: merged, files, warnings }
+  return { ...settings, database_url, graphs, store, webhooks, env: merged, files, warnings }
 }
 
 /** Puts what only the file's `env` sets into the process, for graphs and model providers to read. */
@@ -170,7 +201,7 @@ function readSettings(argv: Flags, env: NodeJS.ProcessEnv, origin: (variable: st
   throw new ConfigError(`${labels.get(issue?.path[0] ?? '')}: ${issue?.message}`)
 }
 
-interface FoundFile extends Pick<Config, 'graphs' | 'files' | 'warnings'> {
+interface FoundFile extends Pick<Config, 'graphs' | 'store' | 'webhooks' | 'files' | 'warnings'> {
   name: string
   env: NodeJS.ProcessEnv
 }
@@ -183,12 +214,10 @@ async function findFile(given: string | undefined, cwd: string): Promise<FoundFi
     const reason = error.code === 'ENOENT' ? 'there is no such file' : error.message
     throw new ConfigError(`--config ${given ?? name}: ${reason}; give the path of a langgraph.json`)
   })
-  if (text === undefined) return { name, graphs: {}, env: {}, files: [], warnings: [] }
-
-  const parsed = ConfigFile.safeParse(parseJson(text, name))
+  const parsed = ConfigFile.safeParse(text === undefined ? {} : parseJson(text, name))
   if (!parsed.success) throw new ConfigError(`${name}: ${firstIssue(parsed.error)}`)
   const folder = dirname(path)
-  const files = [path]
+  const files = text === undefined ? [] : [path]
   const graphs: Config['graphs'] = {}
   for (const [id, { file, ...rest }] of Object.entries(parsed.data.graphs)) {
     graphs[id] = { file: resolve(folder, file), ...rest }
@@ -206,7 +235,31 @@ async function findFile(given: string | undefined, cwd: string): Promise<FoundFi
   }
   const unknown = Object.keys(parsed.data).filter(key => !KNOWN_KEYS.has(key))
   const warnings = unknown.map(key => `${name}: the key "${key}" is unknown and ignored`)
-  return { name, graphs, env, files, warnings }
+  const store = { ...parsed.data.store, folder }
+  const webhooks = { ...parsed.data.webhooks, disabled: parsed.data.http.disable_webhooks }
+  return { name, graphs, store, webhooks, env, files, warnings }
+}
+
+/** The headers of webhooks with their `${{ env.NAME }}` filled in. Only variables with the prefix may be named. */
+function filledHeaders({ name, webhooks }: FoundFile, env: NodeJS.ProcessEnv): Record<string, string> {
+  const filled = Object.entries(webhooks.headers).map(([header, template]) => {
+    const place = `${name}: webhooks.headers.${header}`
+    const value = template.replace(/\$\{\{\s*env\.(\w+)\s*\}\}/g, (_, variable: string) => {
+      if (!variable.startsWith(webhooks.env_prefix)) {
+        throw new ConfigError(
+          `${place}: ${variable} does not begin with ${webhooks.env_prefix}; see webhooks.env_prefix`,
+        )
+      }
+      return env[variable] ?? missingVariable(place, variable)
+    })
+    if (/[\r\n\0]/.test(value)) throw new ConfigError(`${place}: a header is one line`)
+    return [header, value]
+  })
+  return Object.fromEntries(filled)
+}
+
+function missingVariable(place: string, variable: string): never {
+  throw new ConfigError(`${place}: the variable ${variable} is not set`)
 }
 
 async function readEnvFile(path: string, label: string, given: string): Promise<NodeJS.Dict<string>> {
@@ -255,6 +308,12 @@ function firstIssue({ issues: [issue] }: z.ZodError): string {
 
 async function isFile(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined))?.isFile() ?? false
+}
+
+function isNetwork(text: string): boolean {
+  const [address = '', bits = '0', ...rest] = text.split('/')
+  const most = isIP(address) === 6 ? 128 : 32
+  return isIP(address) > 0 && /^\d+$/.test(bits) && Number(bits) <= most && rest.length === 0
 }
 
 function whole(least: number, most = Number.MAX_SAFE_INTEGER) {

@@ -8,7 +8,15 @@ import { chatModel } from './agent/models.ts'
 import type { Config } from './config.ts'
 import { syncSystemAssistants } from './core/assistants.ts'
 import { sweep, voidLeases } from './core/claims.ts'
+import { Deliverer } from './core/deliverer.ts'
+import { prepareVectors } from './core/item-vectors.ts'
+import { sweepItems } from './core/items.ts'
 import { errorFields, type Logger } from './core/logger.ts'
+import { Scheduler } from './core/scheduler.ts'
+import { ThreadLog } from './core/thread-log.ts'
+import { Ticker } from './core/ticker.ts'
+import { WebhookPolicy } from './core/webhook-policy.ts'
+import { voidDeliveryLeases } from './core/webhooks.ts'
 import { Worker } from './core/worker.ts'
 import { type Database, openDatabase } from './db/database.ts'
 import { migrate } from './db/migrations.ts'
@@ -18,14 +26,22 @@ import { EventLog } from './events/event-log.ts'
 import { PostgresBus } from './events/postgres-bus.ts'
 import { StateTexts } from './events/state.ts'
 
+import { loadEmbeddings } from './graph/embeddings.ts'
 import { graphExecutor } from './graph/executor.ts'
 import { type Graphs, loadGraphs } from './graph/load.ts'
 import { ThreadStates } from './graph/state.ts'
 import { StateCache } from './graph/state-cache.ts'
-import { ItemStore } from './graph/store.ts'
+import { ItemStore, type StoreOptions } from './graph/store.ts'
 import { createApp } from './http/app.ts'
+import { webhookBody } from './http/webhooks.ts'
 
-const SWEEP_MS = 60_000
+const MINUTE_MS = 60_000
+const SWEEP_MS = MINUTE_MS
+/** How often items that have expired are removed, and how many at once. */
+const DEFAULT_SWEEP_MINUTES = 5
+const SWEEP_ITEMS = 1_000
+/** The host of a call that does not leave the process. */
+const IN_PROCESS = 'http://runloom.internal'
 /** The built-in agent's graph id; a configured graph of that name takes its place. */
 const AGENT = 'agent'
 
@@ -51,12 +67,16 @@ export interface RuntimeOptions {
 export async function startRuntime(config: Config, { logger, work = true }: RuntimeOptions): Promise<Runtime> {
   const { database_url } = config
   const unlock = database_url.startsWith('sqlite:') ? lockSqliteFile(database_url.slice('sqlite:'.length)) : () => {}
-  const db = await openDatabase(database_url, { sync: config.sqlite_sync })
+  const db = await openDatabase(database_url, { sync: config.sqlite_sync, vectors: config.store.index !== undefined })
   await migrate(db).catch(refuse)
-  if (db.dialect === 'sqlite') await db.run(voidLeases, undefined)
+  if (db.dialect === 'sqlite') {
+    await db.run(voidLeases, undefined)
+    await db.run(voidDeliveryLeases, undefined)
+  }
   const bus: Bus =
     db.dialect === 'sqlite' ? new LocalBus() : new PostgresBus(config.database_direct_url ?? database_url)
   const log = new EventLog(db, bus)
+  const threads = new ThreadLog(db, bus)
   const graphs = await deployedGraphs(config, logger)
   await db.run(
     syncSystemAssistants,
@@ -66,7 +86,9 @@ export async function startRuntime(config: Config, { logger, work = true }: Runt
     })),
   )
 
-  const store = new ItemStore(db)
+  const { webhooks: webhookConfig, webhook_networks: networks } = config
+  const webhooks = new WebhookPolicy({ ...webhookConfig, networks })
+  const store = await itemStore(db, config)
   const cache = new StateCache()
   const texts = new StateTexts(db)
   const states = new ThreadStates({ db, graphs, store, cache, texts })
@@ -91,19 +113,48 @@ export async function startRuntime(config: Config, { logger, work = true }: Runt
   const app = createApp({
     db,
     log,
+    threads,
     bus,
     worker,
     graphs,
     states,
     texts,
+    store,
+    webhooks,
     logger,
     version,
     heartbeat_ms: config.heartbeat_ms,
   })
+  const expiring = sweepExpired(db, config, logger)
+  const scheduler = work ? new Scheduler({ db, bus, logger }, { poll_ms }) : undefined
+  const deliverer = work
+    ? new Deliverer(
+        {
+          db,
+          bus,
+          logger,
+          policy: webhooks,
+          body: run_id => webhookBody({ db, texts }, run_id),
+          callHere: async (path, init) => app.fetch(new Request(new URL(path, IN_PROCESS), init)),
+        },
+        {
+          poll_ms,
+          headers: config.webhooks.headers,
+          secret: config.webhook_secret,
+          timeout_ms: config.webhook_timeout_ms,
+          attempts: config.webhook_attempts,
+          backoff_ms: config.webhook_backoff_ms,
+        },
+      )
+    : undefined
 
   const close = async () => {
     clearInterval(sweeping)
+    await expiring.close()
+    await scheduler?.close()
     await worker.close()
+    await deliverer?.close()
+    await threads.close()
     await log.close()
     await bus.close()
     await db.close()
@@ -113,6 +164,27 @@ export async function startRuntime(config: Config, { logger, work = true }: Runt
     ? undefined
     : 'The built-in agent uses the offline model, a few fixed rules. For a real one set RUNLOOM_MODEL=<provider>:<name>'
   return { app, graphs, db, watched: graphs.watched, modelNote, close }
+}
+
+/** The store as `store` of langgraph.json has it. */
+async function itemStore(db: Database, { store: { index, ttl, folder } }: Config): Promise<ItemStore> {
+  const options: StoreOptions = {}
+  if (ttl) options.refresh_on_read = ttl.refresh_on_read
+  if (ttl?.default_ttl !== undefined) options.default_ttl_ms = ttl.default_ttl * MINUTE_MS
+  if (index) {
+    options.index = { ...index, embeddings: await loadEmbeddings(index.embed, folder) }
+    await db.run(prepareVectors, db.dialect)
+  }
+  return new ItemStore(db, options)
+}
+
+/** Removes items whose time is over, every so often. */
+function sweepExpired(db: Database, { store: { ttl } }: Config, logger: Logger): Ticker {
+  const poll_ms = (ttl?.sweep_interval_minutes ?? DEFAULT_SWEEP_MINUTES) * MINUTE_MS
+  const sweeping = async () => ((await db.run(sweepItems, SWEEP_ITEMS)).more ? 0 : undefined)
+  const ticker = new Ticker(sweeping, { failure: 'sweeping the store failed', poll_ms, logger })
+  ticker.start()
+  return ticker
 }
 
 /** The configured graphs, and the built-in agent unless one of them has its name. */

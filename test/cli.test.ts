@@ -82,7 +82,8 @@ test('inspect prints a run as a timeline, of a file that a server has open', asy
   const client = clientOf(await server.url())
   const { thread_id } = await client.threads.create()
   await client.runs.wait(thread_id, 'agent', { input: say('what is 2 + 3?') })
-  const [{ run_id }] = (await client.runs.list(thread_id)) as [{ run_id: string }]
+  const [created] = await client.runs.list(thread_id)
+  const run_id = created?.run_id as string
   const inspect = run(cwd, ['inspect', run_id])
   assert.equal(await inspect.exited, 0)
   assert.match(inspect.output(), /metadata .+"attempt":1/)

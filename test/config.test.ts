@@ -29,6 +29,9 @@ async function complaint(files: Record<string, string>, env: NodeJS.ProcessEnv =
   return error.message
 }
 
+/** As a webhook's header mentions it. */
+const variable = (name: string) => `$${`{{ env.${name} }}`}`
+
 const config = (value: unknown) => ({ 'langgraph.json': JSON.stringify(value), 'a.ts': '' })
 
 test('nothing needs to be set', async () => {
@@ -48,7 +51,24 @@ test('nothing needs to be set', async () => {
     replay_retention_ms: 604_800_000,
     heartbeat_ms: 5_000,
     poll_ms: 1_000,
+    webhook_timeout_ms: 10_000,
+    webhook_attempts: 8,
+    webhook_backoff_ms: 10_000,
+    webhook_networks: [],
     graphs: {},
+    store: { folder: cwd },
+    webhooks: {
+      disabled: false,
+      env_prefix: 'LG_WEBHOOK_',
+      headers: {},
+      url: {
+        allowed_domains: [],
+        allowed_ports: [],
+        require_https: false,
+        disable_loopback: true,
+        max_url_length: 4096,
+      },
+    },
     files: [],
     warnings: [],
   })
@@ -100,6 +120,23 @@ test('the official names of the time limits are understood', async () => {
 test('DATABASE_URL names the database', async () => {
   assert.equal((await read({}, { DATABASE_URL: 'postgres://u@h/d' })).database_url, 'postgres://u@h/d')
   assert.equal((await read({}, { DATABASE_URL: 'sqlite:x.db' })).database_url, 'sqlite:x.db')
+})
+
+test('the store and webhooks are as the file has them, headers with their variables filled in', async () => {
+  const headers = { authorization: `Bearer ${variable('LG_WEBHOOK_TOKEN')} and $${'{{env.LG_WEBHOOK_B}}'}`, 'x-a': 'a' }
+  const file = {
+    store: { index: { dims: 3, embed: './a.ts:embed' }, ttl: { default_ttl: 60 } },
+    webhooks: { headers, url: { allowed_domains: ['*.example.com'] } },
+    http: { disable_webhooks: true, app: './app.ts:app' },
+    env: { LG_WEBHOOK_B: 'file' },
+  }
+  const env = { LG_WEBHOOK_TOKEN: 'secret', RUNLOOM_WEBHOOK_NETWORKS: '127.0.0.0/8, fd00::/8' }
+  const { store, webhooks, webhook_networks } = await read(config(file), env)
+  assert.deepEqual(store.index, { dims: 3, embed: './a.ts:embed', fields: ['$'] })
+  assert.deepEqual(store.ttl, { default_ttl: 60, refresh_on_read: true, sweep_interval_minutes: 5 })
+  assert.deepEqual(webhooks.headers, { authorization: 'Bearer secret and file', 'x-a': 'a' })
+  assert.deepEqual([webhooks.disabled, webhooks.url.allowed_domains], [true, ['*.example.com']])
+  assert.deepEqual(webhook_networks, ['127.0.0.0/8', 'fd00::/8'])
 })
 
 test('unknown keys are named in a warning, those of the official file are not', async () => {
@@ -170,6 +207,26 @@ const broken: [what: string, files: Record<string, string>, message: string][] =
     'langgraph.json: env: use the path of a .env file, or an object of strings',
   ],
   [
+    'a webhook header with a variable that is not set',
+    config({ webhooks: { headers: { a: variable('LG_WEBHOOK_X') } } }),
+    'langgraph.json: webhooks.headers.a: the variable LG_WEBHOOK_X is not set',
+  ],
+  [
+    'a webhook header with a variable that is not for webhooks',
+    config({ env: { OPENAI_API_KEY: 'x' }, webhooks: { headers: { a: variable('OPENAI_API_KEY') } } }),
+    'langgraph.json: webhooks.headers.a: OPENAI_API_KEY does not begin with LG_WEBHOOK_; see webhooks.env_prefix',
+  ],
+  [
+    'a webhook header that would be two',
+    config({ webhooks: { headers: { a: 'b\r\nc: d' } } }),
+    'langgraph.json: webhooks.headers.a: a header is one line',
+  ],
+  [
+    'an index without dimensions',
+    config({ store: { index: { embed: 'openai:x' } } }),
+    'langgraph.json: store.index.dims: Invalid input: expected number, received undefined',
+  ],
+  [
     'a missing env file',
     config({ env: '.env' }),
     'langgraph.json: env: there is no file .env; create it, or remove the key',
@@ -207,6 +264,12 @@ const wrong: [what: string, env: NodeJS.ProcessEnv, argv: Flags, message: string
     { DATABASE_DIRECT_URL: 'sqlite:x' },
     {},
     'DATABASE_DIRECT_URL: use postgres://…; it is the database of DATABASE_URL, past the pooler',
+  ],
+  [
+    'a network that is none',
+    { RUNLOOM_WEBHOOK_NETWORKS: '10.0.0.0/8,10.0.0.0/99' },
+    {},
+    'RUNLOOM_WEBHOOK_NETWORKS=10.0.0.0/8,10.0.0.0/99: use addresses or networks like 10.1.0.0/16, with commas',
   ],
   [
     'a missing --config',

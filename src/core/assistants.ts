@@ -1,36 +1,86 @@
-// Assistants: a graph with config, context and metadata. Each graph has a system assistant with a stable id; wherever an
-// assistant id is accepted, a graph id stands for it.
-import sql, { empty } from 'sql-template-tag'
+// Assistants: a graph with config, context and metadata (contracts: langgraph §2). Each graph has a system assistant with a
+// stable id; wherever an assistant id is accepted, a graph id stands for it. A row is a copy of one of the assistant's
+// versions (assistant-versions.ts): the one that counts.
+import sql, { empty, join, type Sql } from 'sql-template-tag'
 import { all, first, type Steps, transition } from '../db/database.ts'
 import { RunloomError } from './errors.ts'
 import { assistantId } from './ids.ts'
 
-export interface Assistant {
-  assistant_id: string
+/** What a version holds; JSON is text. */
+export interface AssistantContent {
   graph_id: string
   name: string
   description: string | null
   config: string
   context: string
   metadata: string
+}
+
+export interface Assistant extends AssistantContent {
+  assistant_id: string
   version: number
+  /** 1: it stands for a graph that is served, and cannot be deleted. */
+  system: number
   created_at: string
   updated_at: string
 }
 
-/** One system assistant a graph; name and description follow the configuration. */
+export type AssistantVersion = Omit<Assistant, 'system' | 'updated_at'>
+
+/**
+ * One system assistant a graph. Where the configured description has changed, every version that had the old one follows;
+ * what a user has written stays.
+ */
 export const syncSystemAssistants = transition(
   import.meta.url,
   'syncSystemAssistants',
   function* (graphs: { graph_id: string; description: string | null }[]): Steps<void> {
+    const served = graphs.map(({ graph_id }) => assistantId(graph_id))
+    yield sql`update assistants set system = 0
+      where system = 1 ${served.length > 0 ? sql`and assistant_id not in (${join(served)})` : empty}`
     for (const { graph_id, description } of graphs) {
-      yield sql`
-        insert into assistants (assistant_id, graph_id, name, description, config, context, metadata, version,
-          created_at, updated_at)
-        values (${assistantId(graph_id)}, ${graph_id}, ${graph_id}, ${description}, '{}', '{}',
-          '{"created_by":"system"}', 1, now_iso(), now_iso())
-        on conflict (assistant_id) do update set description = excluded.description, name = excluded.name`
+      const assistant_id = assistantId(graph_id)
+      const content = {
+        graph_id,
+        name: graph_id,
+        description,
+        config: '{}',
+        context: '{}',
+        metadata: CREATED_BY_SYSTEM,
+      }
+      if (yield* insertAssistant({ assistant_id, system: 1, ...content })) continue
+      yield sql`update assistants set system = 1 where assistant_id = ${assistant_id}`
+      const original = yield* first<AssistantContent>(
+        sql`select description from assistant_versions where assistant_id = ${assistant_id} and version = 1`,
+      )
+      if (!original || original.description === description) continue
+      for (const table of [sql`assistants`, sql`assistant_versions`]) {
+        yield sql`update ${table} set description = ${description}
+          where assistant_id = ${assistant_id} and description is not distinct from ${original.description}`
+      }
     }
+  },
+)
+
+const CREATED_BY_SYSTEM = '{"created_by":"system"}'
+
+export interface NewAssistant extends AssistantContent {
+  assistant_id: string
+}
+
+export const createAssistant = transition(
+  import.meta.url,
+  'createAssistant',
+  function* ({ if_exists, ...args }: NewAssistant & { if_exists: 'raise' | 'do_nothing' }): Steps<Assistant> {
+    const created = yield* insertAssistant({ ...args, system: 0 })
+    if (created) return created
+    if (if_exists === 'raise') {
+      throw new RunloomError(
+        'conflict',
+        `Assistant ${args.assistant_id} exists already; pass if_exists: "do_nothing" to get it`,
+      )
+    }
+    return yield* findAssistant(args.assistant_id)
   },
 )
 
@@ -38,33 +88,150 @@ export const getAssistant = transition(import.meta.url, 'getAssistant', function
   return yield* findAssistant(id)
 })
 
-export interface AssistantSearch {
+export interface AssistantFilter {
   graph_id?: string
-  metadata?: string
+  /** A part of the name, in any case. */
   name?: string
+  /** JSON that the metadata contains. */
+  metadata?: string
+}
+
+export interface AssistantSearch extends AssistantFilter {
+  sort_by: keyof typeof ORDERS
+  sort_order: 'asc' | 'desc'
   limit: number
   offset: number
 }
 
-/** Newest first. `name` is a case-insensitive substring. */
+/** By bytes, in both databases. */
+const ORDERS = {
+  assistant_id: sql`assistant_id`,
+  graph_id: sql`graph_id collate "binary"`,
+  name: sql`name collate "binary"`,
+  created_at: sql`created_at`,
+  updated_at: sql`updated_at`,
+}
+
+/** `total` is how many there are on all pages. */
 export const searchAssistants = transition(
   import.meta.url,
   'searchAssistants',
-  function* ({ graph_id, metadata, name, limit, offset }: AssistantSearch): Steps<Assistant[]> {
-    return yield* all<Assistant>(sql`
-      select * from assistants where 1 = 1
-      ${graph_id === undefined ? empty : sql`and graph_id = ${graph_id}`}
-      ${metadata === undefined ? empty : sql`and json_contains(metadata, ${metadata}) = 1`}
-      ${name === undefined ? empty : sql`and replace(lower(name), lower(${name}), '') <> lower(name)`}
-      order by created_at desc, assistant_id limit ${limit} offset ${offset}`)
+  function* (args: AssistantSearch): Steps<{ assistants: Assistant[]; total: number }> {
+    const order = args.sort_order === 'asc' ? sql`asc` : sql`desc`
+    const assistants = yield* all<Assistant>(sql`
+      select * from assistants where ${matching(args)}
+      order by ${ORDERS[args.sort_by]} ${order}, assistant_id ${order} limit ${args.limit} offset ${args.offset}`)
+    return { assistants, total: yield* count(args) }
   },
 )
 
+export const countAssistants = transition(
+  import.meta.url,
+  'countAssistants',
+  function* (filter: AssistantFilter): Steps<number> {
+    return yield* count(filter)
+  },
+)
+
+function* count(filter: AssistantFilter): Steps<number> {
+  return (yield* first<{ n: number }>(sql`select count(*) as n from assistants where ${matching(filter)}`))?.n ?? 0
+}
+
+function matching({ graph_id, name, metadata }: AssistantFilter): Sql {
+  return sql`1 = 1
+    ${graph_id === undefined ? empty : sql`and graph_id = ${graph_id}`}
+    ${name === undefined ? empty : sql`and replace(lower(name), lower(${name}), '') <> lower(name)`}
+    ${metadata === undefined ? empty : sql`and json_contains(metadata, ${metadata}) = 1`}`
+}
+
+export interface AssistantRun {
+  run_id: string
+  thread_id: string
+}
+
+/** Runs of an assistant, those of one thread together; for deleting it, which takes them with it page by page. */
+export const runsOfAssistant = transition(
+  import.meta.url,
+  'runsOfAssistant',
+  function* ({ assistant_id, limit }: { assistant_id: string; limit: number }): Steps<AssistantRun[]> {
+    return yield* all<AssistantRun>(sql`
+      select run_id, thread_id from runs where assistant_id = ${assistant_id} order by thread_id limit ${limit}`)
+  },
+)
+
+/** The threads that an assistant's runs were the last to run on, by their metadata. */
+export const threadsOfAssistant = transition(
+  import.meta.url,
+  'threadsOfAssistant',
+  function* ({ assistant_id, limit }: { assistant_id: string; limit: number }): Steps<{ thread_id: string }[]> {
+    const part = JSON.stringify({ assistant_id })
+    return yield* all<{ thread_id: string }>(
+      sql`select thread_id from threads where json_contains(metadata, ${part}) = 1 limit ${limit}`,
+    )
+  },
+)
+
+/** An assistant that may be deleted; a system assistant is a conflict. */
+export const deletableAssistant = transition(
+  import.meta.url,
+  'deletableAssistant',
+  function* (id: string): Steps<Assistant> {
+    return yield* findDeletable(id)
+  },
+)
+
+/** Removes an assistant with its versions. Its runs are removed before. */
+export const deleteAssistant = transition(import.meta.url, 'deleteAssistant', function* (id: string): Steps<void> {
+  const { assistant_id } = yield* findDeletable(id)
+  yield sql`delete from assistants where assistant_id = ${assistant_id}`
+})
+
+function* findDeletable(id: string): Steps<Assistant> {
+  const assistant = yield* findAssistant(id)
+  if (assistant.system === 1) {
+    throw new RunloomError(
+      'conflict',
+      `Assistant ${assistant.assistant_id} stands for a configured graph and cannot be deleted; remove the graph from the configuration`,
+    )
+  }
+  return assistant
+}
+
 /** By assistant id, or by graph id for that graph's system assistant. */
 export function* findAssistant(id: string): Steps<Assistant> {
-  const found = yield* first<Assistant>(
-    sql`select * from assistants where assistant_id = ${id} or assistant_id = ${assistantId(id)}`,
-  )
+  return yield* find(sql`select * from assistants where assistant_id in (${id}, ${assistantId(id)})`, id)
+}
+
+/** The same, held until the end of the transaction. */
+export function* lockAssistant(id: string): Steps<Assistant> {
+  return yield* find(sql`select * from assistants where assistant_id in (${id}, ${assistantId(id)}) for update`, id)
+}
+
+function* find(query: Sql, id: string): Steps<Assistant> {
+  const found = yield* first<Assistant>(query)
   if (!found) throw new RunloomError('not_found', `Assistant not found: No assistant found for "${id}"`)
   return found
+}
+
+/** Inserts an assistant and its first version; undefined when the id is taken. */
+function* insertAssistant(args: NewAssistant & { system: 0 | 1 }): Steps<Assistant | undefined> {
+  const { assistant_id, graph_id, name, description, config, context, metadata, system } = args
+  const created = yield* first<Assistant>(sql`
+    insert into assistants (assistant_id, graph_id, name, description, config, context, metadata, version, system,
+      created_at, updated_at)
+    values (${assistant_id}, ${graph_id}, ${name}, ${description}, ${config}, ${context}, ${metadata}, 1, ${system},
+      now_iso(), now_iso())
+    on conflict (assistant_id) do nothing returning *`)
+  if (created) yield* insertVersion(created)
+  return created
+}
+
+/** Keeps what an assistant holds as one of its versions. */
+export function* insertVersion(content: Omit<AssistantVersion, 'created_at'>): Steps<void> {
+  const { assistant_id, version, graph_id, name, description, config, context, metadata } = content
+  yield sql`
+    insert into assistant_versions (assistant_id, version, graph_id, name, description, config, context, metadata,
+      created_at)
+    values (${assistant_id}, ${version}, ${graph_id}, ${name}, ${description}, ${config}, ${context}, ${metadata},
+      now_iso())`
 }

@@ -3,9 +3,11 @@
 import sql, { empty, join } from 'sql-template-tag'
 import { all, first, type Steps, transition } from '../db/database.ts'
 import { compare, eventRows, type Head, lockHeads, type Slice, type TimedEvent, write } from '../events/log.ts'
-import type { ClaimedRun } from './executor.ts'
+import type { ClaimedRun, Interrupt } from './executor.ts'
 import type { CancelAction, Run, RunStatus } from './runs.ts'
+import { sweepExpired } from './thread-prune.ts'
 import { eraseThread, refreshThread, type Thread } from './threads.ts'
+import { announceEnd } from './webhooks.ts'
 
 export interface ClaimOptions {
   worker_id: string
@@ -57,8 +59,11 @@ function* startNext(thread_id: string, args: Claim): Steps<ClaimedRun | undefine
 function* dueRun(thread_id: string): Steps<HeadedRun | undefined> {
   const running = yield* first<HeadedRun>(sql`${headedRuns} where thread_id = ${thread_id} and status = 'running'`)
   if (running) return running
-  return yield* first<HeadedRun>(sql`${headedRuns}
-    where thread_id = ${thread_id} and status = 'pending' and not_before <= now_ms() order by position limit 1`)
+  // The sign keeps SQLite from looking all of a long queue up by its dates instead of taking the first of its order.
+  const due = sql`where thread_id = ${thread_id} and status = 'pending' and +not_before <= now_ms()`
+  // One that was handed back has begun: it goes on before an older one whose time has come meanwhile.
+  const begun = yield* first<HeadedRun>(sql`${headedRuns} ${due} and base_seq is not null order by position limit 1`)
+  return begun ?? (yield* first<HeadedRun>(sql`${headedRuns} ${due} order by position limit 1`))
 }
 
 const headedRuns = sql`
@@ -89,12 +94,10 @@ function* claimRun(run: HeadedRun, args: Claim): Steps<ClaimedRun | 'ended' | un
 export function* startRun(run: HeadedRun, { worker_id, lease_ms }: ClaimOptions): Steps<ClaimedRun> {
   const { run_id, thread_id, crashes } = run
   const head = yield* openAttempt(run, 'metadata', { run_id, attempt: crashes + 1 })
-  const thread = yield* first<Thread>(sql`
-    update threads set due_at = now_ms() + ${lease_ms} where thread_id = ${thread_id} returning *`)
-  const before = run.thread_before ?? JSON.stringify(snapshot(thread as Thread))
+  yield sql`update threads set due_at = now_ms() + ${lease_ms} where thread_id = ${thread_id}`
   const started = yield* first<Run>(sql`
     update runs set status = 'running', worker_id = ${worker_id}, crashes = ${crashes}, updated_at = now_iso(),
-      started_at = coalesce(started_at, now_iso()), thread_before = ${before},
+      started_at = coalesce(started_at, now_iso()),
       base_seq = coalesce(base_seq, (select last_thread_seq from threads where thread_id = ${thread_id}))
     where run_id = ${run_id} returning *`)
   return { run: started as Run, ...head }
@@ -171,7 +174,7 @@ export interface Finish {
   /** What the run has not yet written; its last event may be `error`. */
   slice: Slice
   status: RunStatus
-  ending: { reason: string; error?: { error: string; message: string } }
+  ending: { reason: string; error?: { error: string; message: string }; interrupts?: Interrupt[] }
   interrupts: Record<string, unknown>
   resting_status: 'idle' | 'interrupted' | 'error'
   /** Start the thread's next due run here. */
@@ -251,6 +254,7 @@ export function* endRun(
       ended_at = now_iso(), retained_from = now_ms() where run_id = ${run.run_id}`
   if (run.base_seq !== null) yield* settleThread(run, head as Head, status, ending.error?.message, left)
   if (action === 'delete') yield* eraseRun(run, 'delete')
+  else yield* announceEnd(run)
 }
 
 /** Leaves on the thread what an executed run made of it. */
@@ -276,7 +280,7 @@ function* settleThread(
 /** Tables whose rows say which run wrote them. */
 const RUN_TABLES = [sql`checkpoints`, sql`checkpoint_writes`, sql`list_items`, sql`lists`, sql`blobs`]
 
-/** Removes a run's rows; `rollback` also what it stored, and puts the thread back to what it was before. */
+/** Removes a run's rows; `rollback` also what it stored. What the thread shows changes only when a run ends, so it stays. */
 export function* eraseRun(run: Run, how: 'rollback' | 'delete'): Steps<void> {
   const { run_id, thread_id } = run
   const head = (yield* lockHeads([run_id])).get(run_id)
@@ -290,47 +294,36 @@ export function* eraseRun(run: Run, how: 'rollback' | 'delete'): Steps<void> {
     update lists set closed = 1 where thread_id = ${thread_id} and list_id in (
       select list_id from list_items where thread_id = ${thread_id} and run_id = ${run_id})`
   for (const table of RUN_TABLES) yield sql`delete from ${table} where thread_id = ${thread_id} and run_id = ${run_id}`
-  if (run.thread_before) yield* restore(thread_id, JSON.parse(run.thread_before))
 }
 
-type Snapshot = Pick<Thread, 'resting_status' | 'interrupts' | 'error' | 'state' | 'state_updated_at'>
-
-function snapshot({ resting_status, interrupts, error, state, state_updated_at }: Thread): Snapshot {
-  return { resting_status, interrupts, error, state, state_updated_at }
-}
-
-function* restore(thread_id: string, before: Snapshot): Steps<void> {
-  yield sql`
-    update threads set resting_status = ${before.resting_status}, interrupts = ${before.interrupts},
-      error = ${before.error}, state = ${before.state}, state_updated_at = ${before.state_updated_at}
-    where thread_id = ${thread_id}`
-}
-
-/** Runs at most that one sweep looks at. */
+/** Runs and threads at most that one sweep looks at. */
 const SWEEP = 100
 /** Idempotency keys are kept for a day. */
 export const KEY_LIFETIME_MS = 24 * 60 * 60 * 1000
 
 /**
  * Removes what retention no longer keeps: the events of runs that ended long enough ago, with its last run a temporary
- * thread, and old idempotency keys. `more`: there may be more to remove.
+ * thread, threads whose time to live is over, and old idempotency keys. A run whose webhook is still to be sent stays. `more`: there may be more to remove.
  */
 export const sweep = transition(
   import.meta.url,
   'sweep',
   function* ({ retention_ms }: { retention_ms: number }): Steps<{ swept: number; more: boolean }> {
     yield sql`delete from idempotency_keys where created_ms < (select now_ms()) - ${KEY_LIFETIME_MS}`
+    const expired = yield* sweepExpired(SWEEP)
     const runs = yield* all<{ run_id: string; thread_id: string; hidden: number }>(sql`
       select run_id, runs.thread_id, hidden from runs join threads on threads.thread_id = runs.thread_id
-      where retained_from <= (select now_ms()) - ${retention_ms} order by retained_from limit ${SWEEP}
+      where retained_from <= (select now_ms()) - ${retention_ms} and not exists (
+        select 1 from webhook_deliveries where webhook_deliveries.run_id = runs.run_id and due_at is not null)
+      order by retained_from limit ${SWEEP}
       for update of threads skip locked`)
-    if (runs.length === 0) return { swept: 0, more: false }
+    if (runs.length === 0) return { swept: expired, more: expired === SWEEP }
     const ids = runs.map(run => run.run_id)
     yield sql`delete from run_events where run_id in (${join(ids)})`
     yield sql`update runs set retained_from = null where run_id in (${join(ids)})`
     const temporary = new Set(runs.filter(run => run.hidden === 1).map(run => run.thread_id))
     for (const thread_id of temporary) if (!(yield* isKept(thread_id))) yield* eraseThread(thread_id)
-    return { swept: runs.length, more: runs.length === SWEEP }
+    return { swept: runs.length + expired, more: runs.length === SWEEP || expired === SWEEP }
   },
 )
 

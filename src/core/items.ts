@@ -4,18 +4,25 @@ import { isDeepStrictEqual } from 'node:util'
 import sql, { empty, join, type Sql } from 'sql-template-tag'
 import { all, first, type Steps, transition } from '../db/database.ts'
 import { RunloomError } from './errors.ts'
+import { type Near, nearestItems, replaceVectors, type TextVector } from './item-vectors.ts'
 import { jsonText } from './json.ts'
 
-interface ItemRow {
+interface StoredItem {
   namespace: string
   key: string
   value: string
   created_at: string
   updated_at: string
+  /** How near it is, 1 at most: of a search by meaning. */
+  score?: number
 }
 
-export interface Item extends Omit<ItemRow, 'namespace'> {
+export interface Item extends Omit<StoredItem, 'namespace'> {
   namespace: string[]
+}
+
+interface ItemRow extends StoredItem {
+  ttl_ms: number | null
 }
 
 export interface ItemName {
@@ -23,13 +30,24 @@ export interface ItemName {
   key: string
 }
 
+/** Whether reading an item gives it its whole time to live again. */
+interface Refreshing {
+  refresh?: boolean
+}
+
 /** `value` is an object as `jsonText` writes it, or null to delete the item. */
 export interface PutItem extends ItemName {
   value: string | null
+  /** For ever without one. */
+  ttl_ms?: number
+  /** What it means, where that is searched. */
+  meaning?: { space: string; vectors: TextVector[] }
 }
 
-export interface ItemSearch {
+export interface ItemSearch extends Refreshing {
   namespace_prefix: string[]
+  /** Nearest to this first, of the items that have a meaning; else last updated first. */
+  near?: Near
   /** By top-level field of the value: what it equals, or `{$gt: 1, $lte: 5}`; `$eq $ne $gt $gte $lt $lte $in $nin`. */
   filter?: Record<string, unknown>
   limit: number
@@ -45,7 +63,11 @@ export interface NamespaceSearch {
   offset: number
 }
 
-export type ItemOperation = { get: ItemName } | { search: ItemSearch } | { list: NamespaceSearch } | { put: PutItem }
+export type ItemOperation =
+  | { get: ItemName & Refreshing }
+  | { search: ItemSearch }
+  | { list: NamespaceSearch }
+  | { put: PutItem }
 
 /** What each operation answers: an item or null, items, namespaces, null. */
 export type ItemResult = Item | null | Item[] | string[][]
@@ -73,49 +95,99 @@ export const batchItems = transition(import.meta.url, 'batchItems', function* (o
   return results
 })
 
-function* getItem({ namespace, key }: ItemName): Steps<Item | null> {
-  const found = yield* first<ItemRow>(
-    sql`select * from items where namespace = ${path(namespace)} and key = ${checkedKey(key)}`,
-  )
+const COLUMNS = sql`namespace, key, value, created_at, updated_at, ttl_ms`
+const ALIVE = sql`(expires_at is null or expires_at > (select now_ms()))`
+
+function* getItem({ namespace, key, refresh }: ItemName & Refreshing): Steps<Item | null> {
+  const found = yield* first<ItemRow>(sql`
+    select ${COLUMNS} from items where namespace = ${path(namespace)} and key = ${checkedKey(key)} and ${ALIVE}`)
+  if (found && refresh) yield* refreshItems([found])
   return found ? item(found) : null
 }
 
-function* putItem({ namespace, key, value }: PutItem): Steps<void> {
+function* refreshItems(items: ItemRow[]): Steps<void> {
+  const names = items.filter(({ ttl_ms }) => ttl_ms !== null).map(({ namespace, key }) => sql`(${namespace}, ${key})`)
+  if (names.length === 0) return
+  yield sql`update items set expires_at = now_ms() + ttl_ms where (namespace, key) in (values ${join(names)})`
+}
+
+function* putItem({ namespace, key, value, ttl_ms, meaning }: PutItem): Steps<void> {
   if (namespace.length === 0) throw new RunloomError('invalid', 'namespace: must have at least one label')
   if (namespace[0] === 'langgraph') throw new RunloomError('invalid', 'namespace: must not begin with "langgraph"')
   const name = path(namespace)
   checkedKey(key)
-  if (value === null) yield sql`delete from items where namespace = ${name} and key = ${key}`
-  else {
-    yield sql`
-      insert into items (namespace, key, value, created_at, updated_at)
-      values (${name}, ${key}, ${value}, now_iso(), now_iso())
-      on conflict (namespace, key) do update set value = excluded.value, updated_at = excluded.updated_at`
+  if (value === null) {
+    yield sql`delete from items where namespace = ${name} and key = ${key}`
+    return
   }
+  // What takes the place of one that has expired, and is not swept yet, is new.
+  const put = yield* first<ItemRow>(sql`
+    insert into items (namespace, key, value, created_at, updated_at, ttl_ms, expires_at)
+    values (${name}, ${key}, ${value}, now_iso(), now_iso(), ${ttl_ms ?? null},
+      ${ttl_ms === undefined ? null : sql`now_ms() + ${ttl_ms}`})
+    on conflict (namespace, key) do update set value = excluded.value, updated_at = excluded.updated_at,
+      ttl_ms = excluded.ttl_ms, expires_at = excluded.expires_at,
+      created_at = case when items.expires_at <= (select now_ms()) then excluded.created_at else items.created_at end
+    returning ${COLUMNS}`)
+  const made_at = (put as ItemRow).updated_at
+  if (meaning) yield* replaceVectors({ namespace: name, key, made_at, ...meaning })
 }
+
+/** Removes items whose time is over, so many at once. `more`: there may be more. */
+export const sweepItems = transition(import.meta.url, 'sweepItems', function* (limit: number): Steps<{
+  more: boolean
+}> {
+  const swept = yield* all(sql`
+    delete from items where (namespace, key) in (
+      select namespace, key from items where expires_at <= (select now_ms()) limit ${limit} for update skip locked)
+    returning key`)
+  return { more: swept.length === limit }
+})
 
 /** How many rows of a filtered search are looked at in one go. */
 const PAGE = 500
 
-/** Last updated first. */
-function* searchItems({ namespace_prefix, filter = {}, limit, offset }: ItemSearch): Steps<Item[]> {
+function* searchItems(search: ItemSearch): Steps<Item[]> {
+  const { namespace_prefix, filter = {}, near, limit, offset, refresh } = search
   const conditions = Object.entries(filter).flatMap(conditionsOf)
   const scalars = conditions.filter(([, operator, wanted]) => operator === '$eq' && !isObject(wanted))
-  const where = sql`${below(namespace_prefix)} ${equalling(scalars)}`
-  if (scalars.length === conditions.length) return (yield* page(where, limit, offset)).map(item)
-  const found: Item[] = []
-  for (let last: ItemRow | undefined, more = true; more && found.length < offset + limit; ) {
-    const rows: ItemRow[] = yield* page(sql`${where} ${after(last)}`, PAGE, 0)
-    found.push(...rows.filter(({ value }) => matches(JSON.parse(value), conditions)).map(item))
+  const within = below(namespace_prefix)
+  const where = sql`${within} and ${ALIVE} ${equalling(scalars)}`
+  const pages = near ? nearestPages({ within, where, near }) : latestPages(where)
+  const rows =
+    scalars.length === conditions.length
+      ? yield* pages(limit, offset)
+      : yield* matching(pages, conditions, limit, offset)
+  if (refresh) yield* refreshItems(rows)
+  return rows.map(item)
+}
+
+/** Reads a page; `last` is the row before it, where there is one. */
+type Pages = (limit: number, offset: number, last?: ItemRow) => Steps<ItemRow[]>
+
+/** What matches conditions that only the value itself tells. */
+function* matching(pages: Pages, conditions: Condition[], limit: number, offset: number): Steps<ItemRow[]> {
+  const found: ItemRow[] = []
+  let last: ItemRow | undefined
+  for (let seen = 0, more = true; more && found.length < offset + limit; seen += PAGE) {
+    const rows: ItemRow[] = yield* pages(PAGE, seen, last)
+    found.push(...rows.filter(({ value }) => matches(JSON.parse(value), conditions)))
     last = rows.at(-1)
     more = rows.length === PAGE
   }
   return found.slice(offset, offset + limit)
 }
 
-function* page(where: Sql, limit: number, offset: number): Steps<ItemRow[]> {
-  return yield* all<ItemRow>(sql`
-    select * from items where ${where} order by updated_at desc, namespace, key limit ${limit} offset ${offset}`)
+/** Last updated first. */
+function latestPages(where: Sql): Pages {
+  return (limit, offset, last) =>
+    all<ItemRow>(sql`
+      select ${COLUMNS} from items where ${where} ${after(last)}
+      order by updated_at desc, namespace, key limit ${limit} offset ${last ? 0 : offset}`)
+}
+
+function nearestPages(search: { within: Sql; where: Sql; near: Near }): Pages {
+  return (limit, offset) => all<ItemRow>(nearestItems({ columns: COLUMNS, ...search, limit, offset }))
 }
 
 function after(last: ItemRow | undefined): Sql {
@@ -134,7 +206,7 @@ function equalling(conditions: Condition[]): Sql {
 function* listNamespaces({ match, max_depth, limit, offset }: NamespaceSearch): Steps<string[][]> {
   const prefixes = match.filter(({ end }) => end === 'prefix').map(({ labels }) => below(untilWildcard(labels)))
   const rows = yield* all<Pick<ItemRow, 'namespace'>>(sql`
-    select distinct namespace from items where ${join([sql`1 = 1`, ...prefixes], ' and ')} order by namespace`)
+    select distinct namespace from items where ${join([ALIVE, ...prefixes], ' and ')} order by namespace`)
   const found = rows
     .map(row => labels(row.namespace))
     .filter(namespace => match.every(pattern => fits(namespace, pattern)))
@@ -187,7 +259,7 @@ function checkedKey(key: string): string {
   throw new RunloomError('invalid', 'key: must be a string without the character NUL')
 }
 
-function item(row: ItemRow): Item {
+function item({ ttl_ms: _, ...row }: ItemRow): Item {
   return { ...row, namespace: labels(row.namespace) }
 }
 

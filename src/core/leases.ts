@@ -21,13 +21,14 @@ export function monotonicMs(): number {
   return Number(process.hrtime.bigint() / 1000n) / 1000
 }
 
-/** How often the deadlines are checked and the main loop shows that it lives. */
+/** How often, at least, the deadlines are checked and the main loop shows that it lives. */
 const TICK_MS = 100
-/** The part of a lease that is kept in reserve for stopping. */
+/** The part of a lease that is kept in reserve for noticing and stopping. */
 const RESERVE = 0.1
 
 export class Leases {
   readonly #lease_ms: number
+  readonly #tick_ms: number
   readonly #listener: LeaseListener
   readonly #thread: Thread
   readonly #exited: Promise<unknown>
@@ -39,6 +40,7 @@ export class Leases {
 
   constructor(url: string, lease_ms: number, listener: LeaseListener) {
     this.#lease_ms = lease_ms
+    this.#tick_ms = Math.min(TICK_MS, (lease_ms * RESERVE) / 2)
     this.#listener = listener
     const here = import.meta.url
     this.#thread = new Thread(new URL(`./lease-thread${extname(here)}`, here), {
@@ -47,12 +49,12 @@ export class Leases {
     this.#exited = new Promise(resolve => this.#thread.once('exit', resolve))
     this.#thread.on('error', () => {}) // its silence ends every lease; the deadlines below do the rest
     this.#thread.on('message', (report: LeaseReport) => this.#hear(report))
-    this.#timer = setInterval(() => this.#tick(), TICK_MS)
+    this.#timer = setInterval(() => this.#tick(), this.#tick_ms)
   }
 
-  /** How late the main loop last was. */
+  /** How late the main loop last was, or is. */
   get lag_ms(): number {
-    return this.#lag_ms
+    return Math.max(this.#lag_ms, this.#lateness(monotonicMs()))
   }
 
   /** Holds a lease that was asked for at `asked_at` (monotonicMs). */
@@ -89,13 +91,17 @@ export class Leases {
 
   #tick() {
     const now = monotonicMs()
-    this.#lag_ms = Math.max(0, now - this.#ticked - TICK_MS)
+    this.#lag_ms = this.#lateness(now)
     this.#ticked = now
     Atomics.add(this.#ticks, 0, 1)
     // After a pause of this loop the thread's reports come first: they may have kept what looks overdue.
     setImmediate(() => {
       for (const [run_id, { deadline }] of this.#held) if (monotonicMs() > deadline) this.#lose(run_id)
     })
+  }
+
+  #lateness(now: number): number {
+    return Math.max(0, now - this.#ticked - this.#tick_ms)
   }
 
   #lose(run_id: string) {

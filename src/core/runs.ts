@@ -40,10 +40,9 @@ export interface Run {
   worker_id: string | null
   crashes: number
   cancel_action: CancelAction | null
-  /** JSON `{reason, by?, error?}` once it has ended. */
+  /** JSON `{reason, by?, error?, interrupts?}` once it has ended. */
   ending: string | null
   base_seq: number | null
-  thread_before: string | null
 }
 
 /** `interrupt` keeps what the run stored; `rollback` erases run and checkpoints; `delete` keeps checkpoints only. */
@@ -177,15 +176,19 @@ export const runsInFlight = transition(
 )
 
 /** Deletes a run and its events, keeping its checkpoints; one that executes is stopped by its owner first. */
-export const deleteRun = transition(import.meta.url, 'deleteRun', function* (key: RunKey): Steps<{ pending: boolean }> {
-  const { thread_id } = yield* findRun(key)
-  yield* lockThread(thread_id)
-  const run = yield* findRun(key)
-  const pending = isEnded(run) ? false : yield* stopRun(run, 'delete', { reason: 'cancelled', by: 'delete' })
-  if (isEnded(run)) yield* eraseRun(run, 'delete')
-  yield* refreshThread(thread_id)
-  return { pending }
-})
+export const deleteRun = transition(
+  import.meta.url,
+  'deleteRun',
+  function* ({ by = 'delete', ...key }: RunKey & { by?: string }): Steps<{ pending: boolean }> {
+    const { thread_id } = yield* findRun(key)
+    yield* lockThread(thread_id)
+    const run = yield* findRun(key)
+    const pending = isEnded(run) ? false : yield* stopRun(run, 'delete', { reason: 'cancelled', by })
+    if (isEnded(run)) yield* eraseRun(run, 'delete')
+    yield* refreshThread(thread_id)
+    return { pending }
+  },
+)
 
 interface Stored {
   data: string
@@ -194,9 +197,8 @@ interface Stored {
 
 export interface Outcome {
   run: Run
-  /** The last root state, its last interrupts and its error, as the log has them. */
+  /** The last root state and the error, as the log has them. */
   values: Stored | undefined
-  interrupt: Stored | undefined
   error: Stored | undefined
 }
 
@@ -209,7 +211,6 @@ export const runOutcome = transition(import.meta.url, 'runOutcome', function* (r
   return {
     run,
     values: yield* lastEvent(run_id, 'values'),
-    interrupt: yield* lastEvent(run_id, 'interrupt'),
     error: yield* lastEvent(run_id, 'error'),
   }
 })
@@ -304,12 +305,12 @@ function* threadOf(args: CreateRun, assistant: Assistant): Steps<Thread> {
   const { thread_id, if_not_exists, metadata } = args
   if (if_not_exists === 'reject') return yield* lockThread(thread_id)
   const { graph_id, assistant_id } = assistant
-  yield* insertThread({
-    thread_id,
-    metadata: jsonText({ ...metadata, graph_id, assistant_id }),
-    hidden: if_not_exists === 'temporary' ? 1 : 0,
-  })
-  return yield* lockThread(thread_id)
+  const made = jsonText({ ...metadata, graph_id, assistant_id })
+  for (;;) {
+    yield* insertThread({ thread_id, metadata: made, hidden: if_not_exists === 'temporary' ? 1 : 0 })
+    const thread = yield* first<Thread>(sql`select * from threads where thread_id = ${thread_id} for update`)
+    if (thread) return thread // else one that was there has been deleted since
+  }
 }
 
 /** Config, context and metadata of a run: assistant's, then thread's, then its own (contracts: langgraph §4.3). */

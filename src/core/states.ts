@@ -1,54 +1,98 @@
-// The transition behind a state update from outside a run: refused while runs are in flight, and when the thread has
-// moved on since the update was computed.
-import sql from 'sql-template-tag'
+// The transitions behind changes of a thread's state from outside a run: refused while runs are in flight, and when the
+// thread has moved on since the change was computed.
+import sql, { empty } from 'sql-template-tag'
 import { type Bulk, first, mergeBulks, type Steps, transition } from '../db/database.ts'
 import { RunloomError } from './errors.ts'
-import { lockThread, refreshThread } from './threads.ts'
+import { type CreateThread, existingThread, insertThread, lockThread, refreshThread, type Thread } from './threads.ts'
 
-export interface StateUpdate {
+/** A computed state, as rows, and what the thread waits for with it. */
+export interface NewState {
+  writes: Bulk[]
+  /** A template (events/state.ts) of its values; undefined when they are as before. */
+  state?: string
+  resting_status: 'idle' | 'interrupted'
+  /** JSON, by task id. */
+  interrupts: string
+}
+
+export interface StateUpdate extends NewState {
   thread_id: string
   /** The newest root checkpoint that the update was computed from, if there was one. */
   head: string | undefined
-  writes: Bulk[]
-  /** A template (events/state.ts) of the values after it. */
-  state: string
+  /** Stored checkpoints that it refers to. */
+  sources: CheckpointName[]
 }
 
-/** False when the thread has a newer checkpoint than `head`: compute the update again. */
+export interface CheckpointName {
+  checkpoint_ns: string
+  checkpoint_id: string
+}
+
+/** False when the thread has a newer checkpoint than `head`, or lost a source: compute the update again. */
 export const commitState = transition(
   import.meta.url,
   'commitState',
-  function* ({ thread_id, head, writes, state }: StateUpdate): Steps<boolean> {
+  function* ({ thread_id, head, sources, ...made }: StateUpdate): Steps<boolean> {
     yield* lockThread(thread_id)
     yield* refuseInFlight(thread_id)
-    const newest = yield* first<{ checkpoint_id: string | null }>(sql`
-      select max(checkpoint_id) as checkpoint_id from checkpoints where thread_id = ${thread_id} and checkpoint_ns = ''`)
-    if ((newest?.checkpoint_id ?? undefined) !== head) return false
-    for (const bulk of mergeBulks(writes)) yield bulk
-    yield sql`update threads set state = ${state}, state_updated_at = now_iso() where thread_id = ${thread_id}`
+    if ((yield* headOf(thread_id)) !== head) return false
+    for (const { checkpoint_ns, checkpoint_id } of sources) {
+      const stored = yield* first(sql`
+        select 1 as found from checkpoints
+        where thread_id = ${thread_id} and checkpoint_ns = ${checkpoint_ns} and checkpoint_id = ${checkpoint_id}`)
+      if (!stored) return false
+    }
+    yield* writeState(thread_id, made)
     return true
   },
 )
 
-export interface Standing {
-  thread_id: string
-  resting_status: 'idle' | 'interrupted'
-  interrupts: Record<string, unknown>
-}
-
-/** Sets what the thread waits for, as its newest state says, unless a run has started meanwhile. */
-export const setStanding = transition(
+/** Creates a thread that has a state already: both, or nothing. */
+export const createThreadWithState = transition(
   import.meta.url,
-  'setStanding',
-  function* ({ thread_id, resting_status, interrupts }: Standing): Steps<void> {
-    const thread = yield* lockThread(thread_id)
-    if (thread.status === 'busy') return
-    yield sql`
-      update threads set resting_status = ${resting_status}, interrupts = ${JSON.stringify(interrupts)}, error = null
-      where thread_id = ${thread_id}`
+  'createThreadWithState',
+  function* ({ made, ...args }: CreateThread & { made: NewState }): Steps<Thread> {
+    if (!(yield* insertThread(args))) return yield* existingThread(args)
+    yield* writeState(args.thread_id, made)
+    return (yield* first<Thread>(sql`select * from threads where thread_id = ${args.thread_id}`)) as Thread
+  },
+)
+
+/** Keys that say what a checkpoint is. */
+const FIXED = ['source', 'step', 'parents']
+
+/** Merges into the metadata of the latest state, shallowly. */
+export const patchStateMetadata = transition(
+  import.meta.url,
+  'patchStateMetadata',
+  function* ({ thread_id, metadata }: { thread_id: string; metadata: string }): Steps<void> {
+    yield* lockThread(thread_id)
+    yield* refuseInFlight(thread_id)
+    const checkpoint_id = yield* headOf(thread_id)
+    if (checkpoint_id === undefined) throw new RunloomError('not_found', `Thread ${thread_id} has no state yet`)
+    const head = sql`thread_id = ${thread_id} and checkpoint_ns = '' and checkpoint_id = ${checkpoint_id}`
+    const stored = yield* first<{ metadata: string }>(sql`select metadata from checkpoints where ${head}`)
+    const patch = Object.entries(JSON.parse(metadata)).filter(([key]) => !FIXED.includes(key))
+    const merged = JSON.stringify({ ...JSON.parse(stored?.metadata ?? '{}'), ...Object.fromEntries(patch) })
+    yield sql`update checkpoints set metadata = ${merged} where ${head}`
     yield* refreshThread(thread_id)
   },
 )
+
+function* writeState(thread_id: string, { writes, state, resting_status, interrupts }: NewState): Steps<void> {
+  for (const bulk of mergeBulks(writes)) yield bulk
+  yield sql`
+    update threads set ${state === undefined ? empty : sql`state = ${state},`} state_updated_at = now_iso(),
+      resting_status = ${resting_status}, interrupts = ${interrupts}, error = null
+    where thread_id = ${thread_id}`
+  yield* refreshThread(thread_id)
+}
+
+function* headOf(thread_id: string): Steps<string | undefined> {
+  const newest = yield* first<{ checkpoint_id: string | null }>(sql`
+    select max(checkpoint_id) as checkpoint_id from checkpoints where thread_id = ${thread_id} and checkpoint_ns = ''`)
+  return newest?.checkpoint_id ?? undefined
+}
 
 function* refuseInFlight(thread_id: string): Steps<void> {
   const run = yield* first<{ run_id: string; status: string }>(sql`

@@ -3,6 +3,7 @@
 //
 //   claim ──► drive ──┬─ executor returned ──────────► finish: success
 //                     ├─ executor failed ────────────► finish: error event, error
+//                     ├─ the database failed it ─────► hand back: pending again
 //                     ├─ stopped: cancelled ─────────► finish: interrupted, or erased
 //                     ├─ stopped: timeout ───────────► finish: error event, timeout
 //                     ├─ stopped: refused ───────────► finish: error event, error
@@ -11,13 +12,14 @@
 //
 // The first reason to stop wins. A cancel that is stored before the ending decides the ending (claims.ts).
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Database, isRefused } from '../db/database.ts'
+import { type Database, isOutage, isRefused } from '../db/database.ts'
 import type { Bus } from '../events/bus.ts'
 import { type EventLog, Fenced, type RunWriter } from '../events/event-log.ts'
 import { type Claim, type ClaimOptions, cancelledAmong, claimRuns, type Finish, finishRun, handBack } from './claims.ts'
 import { type ClaimedRun, type Ending, type Executor, Stopped, type StopReason } from './executor.ts'
 import { Leases, monotonicMs } from './leases.ts'
 import { errorFields, type Logger } from './logger.ts'
+import { hasWebhook } from './webhooks.ts'
 
 export interface WorkerOptions {
   worker_id: string
@@ -49,6 +51,7 @@ type Outcome = { ending: Ending } | { error: unknown }
 const CLAIM_BATCH = 32
 /** Above this delay of the main loop no new run is claimed. */
 const LAG_LIMIT_MS = 250
+const LAG_POLL_MS = 100
 /** How long a stopped executor may take to let go before the run is ended over its head. */
 const STOP_GRACE_MS = 5_000
 const RETRY_MS = 200
@@ -64,6 +67,8 @@ export class Worker {
   readonly #driven = new Map<string, Driven>()
   readonly #closing = new AbortController()
   #reserved = 0
+  /** Runs may be due that no slot was free for. */
+  #full = false
   /** Set once runs are handed back instead of being waited for. */
   #draining = false
   /** Resolved whenever a run has ended or a start has come to something. */
@@ -98,7 +103,7 @@ export class Worker {
   async startHere<T extends { claimed?: ClaimedRun }>(
     create: (claim: ClaimOptions | undefined) => Promise<T>,
   ): Promise<T> {
-    if (this.#free() <= 0 || this.#looping === undefined || this.#leases.lag_ms > LAG_LIMIT_MS) return create(undefined)
+    if (this.#free() <= 0 || this.#looping === undefined || this.#lags()) return create(undefined)
     this.#reserved++
     const asked_at = monotonicMs()
     const { worker_id, lease_ms } = this.#options
@@ -133,6 +138,7 @@ export class Worker {
   }
 
   #tellFreed() {
+    if (this.#full) this.#woken.resolve()
     this.#freed.resolve()
     this.#freed = Promise.withResolvers<void>()
   }
@@ -152,14 +158,16 @@ export class Worker {
 
   /** Until a hint, or for one poll interval. */
   async #wakeUp() {
-    const timer = setTimeout(() => this.#woken.resolve(), this.#options.poll_ms)
+    const wait_ms = this.#lags() ? LAG_POLL_MS : this.#options.poll_ms
+    const timer = setTimeout(() => this.#woken.resolve(), wait_ms)
     await this.#woken.promise
     clearTimeout(timer)
   }
 
   async #claimDue(): Promise<number> {
     const free = this.#free()
-    if (free <= 0 || this.#leases.lag_ms > LAG_LIMIT_MS) return 0
+    this.#full = free <= 0
+    if (free <= 0 || this.#lags()) return 0
     const asked_at = monotonicMs()
     const limit = Math.min(free, CLAIM_BATCH)
     this.#reserved += limit
@@ -170,6 +178,10 @@ export class Worker {
     } finally {
       this.#reserved -= limit
     }
+  }
+
+  #lags(): boolean {
+    return this.#leases.lag_ms > LAG_LIMIT_MS
   }
 
   #free(): number {
@@ -203,6 +215,7 @@ export class Worker {
     const unsubscribe = this.#bus.subscribe(`cancel:${run.run_id}`, () => void this.#lookForCancel(driven))
     const timer = setTimeout(() => stop({ type: 'timeout', after_ms: run_timeout_ms }), run_timeout_ms)
     this.#bus.publish(`run:${run.run_id}`)
+    this.#bus.publish(`thread:${run.thread_id}`)
     const outcome = await this.#outcome(claimed, writer, signal)
     clearTimeout(timer)
     unsubscribe()
@@ -221,7 +234,6 @@ export class Worker {
       this.#driven.delete(run.run_id)
     }
     if (next) this.#drive(next.claimed, next.asked_at)
-    this.#woken.resolve()
     this.#tellFreed()
   }
 
@@ -249,7 +261,7 @@ export class Worker {
     const { claimed, writer } = driven
     const { run_id, thread_id } = claimed.run
     const slice = await writer.takeRest()
-    if (reason?.type === 'shutting_down' && 'error' in outcome) {
+    if ('error' in outcome && (reason?.type === 'shutting_down' || (!reason && isOutage(outcome.error)))) {
       await this.#insist(driven, () => this.#db.run(handBack, { thread_id, slice }))
       this.#bus.publish('work')
       return undefined
@@ -272,7 +284,8 @@ export class Worker {
       return finish(withoutRows(args, error))
     })
     this.#bus.publish(`run:${run_id}`)
-    if (!next) this.#bus.publish('work')
+    if (hasWebhook(claimed.run)) this.#bus.publish('webhooks')
+    if (this.#closing.signal.aborted) this.#bus.publish('work') // else the thread's next run was started with this
     return next && { claimed: next, asked_at }
   }
 
@@ -314,12 +327,12 @@ function conclude(outcome: Outcome, reason: StopReason | undefined): Omit<Finish
     return { status: 'error', ending, interrupts: {}, resting_status: 'error' }
   }
   const { interrupts, has_next } = outcome.ending
-  const waiting = has_next || Object.keys(interrupts).length > 0
+  const open = Object.values(interrupts).flat()
   return {
     status: 'success',
-    ending: { reason: 'completed' },
+    ending: { reason: 'completed', ...(open.length > 0 && { interrupts: open }) },
     interrupts,
-    resting_status: waiting ? 'interrupted' : 'idle',
+    resting_status: has_next || open.length > 0 ? 'interrupted' : 'idle',
   }
 }
 

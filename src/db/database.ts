@@ -111,6 +111,23 @@ export const ping = transition(import.meta.url, 'ping', function* (): Steps<void
 })
 
 /**
+ * The database could not be reached, or could not work just now: a lost connection, a full disk, a file that is held. What
+ * was asked for may even have been done. Asking again later may help.
+ */
+export class Outage extends Error {
+  override name = 'Outage'
+
+  constructor(cause: unknown) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause })
+  }
+}
+
+/** Whether an outage is at the bottom of an error. */
+export function isOutage(error: unknown): boolean {
+  return error instanceof Outage || (error instanceof Error && isOutage(error.cause))
+}
+
+/**
  * True when the statements or their values were refused, so that trying again would not help. What may pass (a lost
  * connection, a full disk, a deadlock) is not; nor is an error that a transition threw by itself.
  */
@@ -138,6 +155,8 @@ export interface OpenOptions {
   inline?: boolean
   /** SQLite: `full` survives a power cut, `normal` only the death of the process. */
   sync?: 'full' | 'normal'
+  /** SQLite: load sqlite-vec, for the vectors of items. */
+  vectors?: boolean
   /** Postgres: connections at most. */
   connections?: number
   /** Postgres: how long to wait for a connection or an answer. */

@@ -60,8 +60,8 @@ export class Listener {
     this.#closing.signal.addEventListener('abort', end)
     let proof: NodeJS.Timeout | undefined
     try {
-      await client.connect()
-      if (this.#closing.signal.aborted) end()
+      await Promise.race([client.connect(), ended]) // a client that is told to end while it connects never says so
+      if (this.#closing.signal.aborted) return end()
       await client.query(`listen ${client.escapeIdentifier(this.#channel)}`)
       this.#client = client
       await this.notify('')

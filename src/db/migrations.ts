@@ -15,11 +15,27 @@ const MIGRATIONS: readonly string[] = [
     context text not null,
     metadata text not null,
     version integer not null,
+    system integer not null,
     created_at text not null,
     updated_at text not null
   );
 
+  -- The row above is a copy of one of these: the version that counts.
+  create table assistant_versions (
+    assistant_id text not null references assistants (assistant_id) on delete cascade,
+    version integer not null,
+    graph_id text not null,
+    name text not null,
+    description text,
+    config text not null,
+    context text not null,
+    metadata text not null,
+    created_at text not null,
+    primary key (assistant_id, version)
+  );
+
   -- due_at: when the thread next needs a worker. While a run executes it is the end of that run's lease.
+  -- expires_at: ttl_minutes after the thread was last used; null when it has no time to live, or was pruned since.
   -- resting_status, interrupts, error, state: what the last run left, status is that, or busy while runs are in flight.
   create table threads (
     thread_id text primary key,
@@ -36,9 +52,14 @@ const MIGRATIONS: readonly string[] = [
     due_at bigint,
     last_position bigint not null,
     last_thread_seq bigint not null,
-    hidden integer not null
+    hidden integer not null,
+    ttl_minutes double precision,
+    ttl_strategy text,
+    expires_at bigint
   );
   create index threads_due on threads (due_at) where due_at is not null;
+  create index threads_expired on threads (expires_at) where expires_at is not null;
+  create index threads_created on threads (created_at, thread_id);
 
   -- retained_from: when the run ended, until retention has removed its events.
   create table runs (
@@ -62,13 +83,14 @@ const MIGRATIONS: readonly string[] = [
     crashes integer not null,
     cancel_action text,
     ending text,
-    base_seq bigint,
-    thread_before text
+    base_seq bigint
   );
   create unique index runs_order on runs (thread_id, position);
   create unique index runs_executing on runs (thread_id) where status = 'running';
   create index runs_pending on runs (thread_id, not_before) where status = 'pending';
   create index runs_queue on runs (thread_id, position) where status = 'pending';
+  create index runs_begun on runs (thread_id, position) where status = 'pending' and base_seq is not null;
+  create index runs_assistant on runs (assistant_id, thread_id);
   create index runs_retained on runs (retained_from) where retained_from is not null;
 
   -- The row that fences: every write of a worker first moves it under its attempt.
@@ -130,6 +152,8 @@ const MIGRATIONS: readonly string[] = [
     exact text,
     primary key (thread_id, hash)
   );
+  -- position: the order in which a thread's checkpoints were stored. Their ids have the time of the process that made them,
+  -- and clocks differ.
   create table checkpoints (
     thread_id text not null,
     checkpoint_ns text not null,
@@ -139,8 +163,10 @@ const MIGRATIONS: readonly string[] = [
     checkpoint text not null,
     channels text not null,
     metadata text not null,
+    position bigint not null default 0,
     primary key (thread_id, checkpoint_ns, checkpoint_id)
   );
+  create index checkpoints_order on checkpoints (thread_id, checkpoint_ns, position);
   create table checkpoint_writes (
     thread_id text not null,
     checkpoint_ns text not null,
@@ -160,8 +186,52 @@ const MIGRATIONS: readonly string[] = [
     value text not null,
     created_at text not null,
     updated_at text not null,
+    ttl_ms bigint,
+    expires_at bigint,
     primary key (namespace, key)
   );
+  create index items_expired on items (expires_at) where expires_at is not null;
+
+  -- next_run_date: null while it is not scheduled: disabled, or past its end. ISO dates of one form sort as text.
+  create table crons (
+    cron_id text primary key,
+    assistant_id text not null,
+    thread_id text references threads (thread_id) on delete cascade,
+    user_id text,
+    schedule text not null,
+    timezone text,
+    end_time text,
+    payload text not null,
+    metadata text not null,
+    on_run_completed text,
+    enabled integer not null,
+    disabled_reason text,
+    next_run_date text,
+    created_at text not null,
+    updated_at text not null
+  );
+  create index crons_due on crons (next_run_date) where next_run_date is not null;
+  create index crons_thread on crons (thread_id) where thread_id is not null;
+
+  -- The outbox: written in the last transaction of a run. due_at: when it is next to be sent, or, while it is being
+  -- sent, when somebody else may take over; null once it is delivered or dead.
+  create table webhook_deliveries (
+    delivery_id text primary key,
+    run_id text not null references runs (run_id) on delete cascade,
+    thread_id text not null,
+    url text not null,
+    origin text not null,
+    status text not null,
+    attempts bigint not null,
+    due_at bigint,
+    response_status bigint,
+    error text,
+    created_at text not null,
+    updated_at text not null,
+    delivered_at text
+  );
+  create index webhook_deliveries_due on webhook_deliveries (due_at) where due_at is not null;
+  create index webhook_deliveries_run on webhook_deliveries (run_id);
   `,
 ]
 

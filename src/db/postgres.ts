@@ -2,7 +2,16 @@
 // state is used, so a transaction-mode pooler may stand between.
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
-import { type Database, isBulk, type OpenOptions, type Row, type Statement, type Transition } from './database.ts'
+import {
+  type Database,
+  isBulk,
+  isRefused,
+  type OpenOptions,
+  Outage,
+  type Row,
+  type Statement,
+  type Transition,
+} from './database.ts'
 
 /** Serialization failure, deadlock, lock not available: the transaction did nothing and may run again. */
 const RETRYABLE = new Set(['40001', '40P01', '55P03'])
@@ -35,6 +44,8 @@ class Postgres implements Database {
       keepAlive: true,
     })
     this.#pool.on('error', () => {}) // an idle connection died; the pool has already dropped it
+    // One in use died between two statements: the next one fails.
+    this.#pool.on('connect', client => void client.on('error', () => {}))
   }
 
   async run<A, T>(transition: Transition<A, T>, args: A): Promise<T> {
@@ -57,19 +68,22 @@ class Postgres implements Database {
 
   async #persist<A, T>(transition: Transition<A, T>, args: A): Promise<T> {
     for (let attempt = 1; ; attempt++) {
-      const client = await this.#pool.connect()
+      const client = await this.#pool.connect().catch(cause => {
+        throw new Outage(cause)
+      })
       const outcome = await attemptOn(client, transition, args)
       client.release(outcome.broken)
       if (!('error' in outcome)) return outcome.value
       const { code = '' } = outcome.error as { code?: string }
+      if (outcome.outage) throw new Outage(outcome.error)
       if (!RETRYABLE.has(code) || attempt === ATTEMPTS) throw outcome.error
       await sleep(Math.random() * attempt * RETRY_MS)
     }
   }
 }
 
-/** `broken`: the connection cannot be used again. */
-type Attempt<T> = { value: T; broken: false } | { error: unknown; broken: boolean }
+/** `broken`: the connection cannot be used again. `outage`: the server did not do what it was asked for. */
+type Attempt<T> = { value: T; broken: false } | { error: unknown; broken: boolean; outage: boolean }
 
 async function attemptOn<A, T>(client: pg.PoolClient, transition: Transition<A, T>, args: A): Promise<Attempt<T>> {
   let asking = true
@@ -88,12 +102,12 @@ async function attemptOn<A, T>(client: pg.PoolClient, transition: Transition<A, 
       rows = await query(client, next.value)
     }
   } catch (error) {
-    if (asking && isConnectionError(error)) return { error, broken: true }
+    if (asking && isConnectionError(error)) return { error, broken: true, outage: true }
     const undone = await client.query('rollback').then(
       () => true,
       () => false,
     )
-    return { error, broken: !undone }
+    return { error, broken: !undone, outage: asking && isOverload(error) }
   }
 }
 
@@ -107,5 +121,10 @@ async function query(client: pg.PoolClient, statement: Statement): Promise<Row[]
 
 /** Of an error that came from asking the server: whether it was the connection, not an answer. */
 function isConnectionError(error: unknown): boolean {
-  return !(error instanceof pg.DatabaseError) || /^(08|57P)/.test(error.code ?? '')
+  return error instanceof pg.DatabaseError ? /^(08|57P)/.test(error.code ?? '') : !isRefused(error)
+}
+
+/** Insufficient resources; a statement that was cancelled because it took too long. */
+function isOverload(error: unknown): boolean {
+  return /^(53|57014)/.test((error as { code?: string }).code ?? '')
 }

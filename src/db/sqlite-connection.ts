@@ -1,20 +1,31 @@
 // A SQLite connection that runs batches of transitions synchronously: one transaction a batch, one savepoint a
 // transition, so a refused transition undoes only itself and a hundred transitions share one fsync.
+import { createRequire } from 'node:module'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
-import { isBulk, type Statement, type Steps, type Value } from './database.ts'
+import { isBulk, Outage, type Statement, type Steps, type Value } from './database.ts'
 import { jsonContains } from './dialect.ts'
 
 const STATEMENT_CACHE = 500
+/** BUSY, LOCKED, NOMEM, READONLY, IOERR, FULL, CANTOPEN, PROTOCOL. */
+const OUTAGES = new Set([5, 6, 7, 8, 10, 13, 14, 15])
 
 export type Outcome = { value: unknown } | { error: unknown }
+
+export interface ConnectionOptions {
+  sync?: 'full' | 'normal'
+  readOnly?: boolean
+  /** Load sqlite-vec. */
+  vectors?: boolean
+}
 
 export class SqliteConnection {
   readonly #db: DatabaseSync
   readonly #begin: string
   readonly #statements = new Map<string, StatementSync>()
 
-  constructor(path: string, sync: 'full' | 'normal', readOnly = false) {
-    this.#db = new DatabaseSync(path, { timeout: 15_000, readOnly })
+  constructor(path: string, { sync = 'full', readOnly = false, vectors = false }: ConnectionOptions) {
+    this.#db = new DatabaseSync(path, { timeout: 15_000, readOnly, allowExtension: vectors })
+    if (vectors) loadVectors(this.#db)
     this.#begin = readOnly ? 'begin' : 'begin immediate'
     if (!readOnly) this.#db.exec(`pragma journal_mode = wal; pragma synchronous = ${sync}`)
     this.#db.exec('pragma foreign_keys = on; pragma cache_size = -65536; pragma temp_store = memory')
@@ -25,14 +36,14 @@ export class SqliteConnection {
 
   /** Runs each job as its own savepoint and commits them together. Throws only if the transaction itself fails. */
   batch(jobs: readonly (() => Steps<unknown>)[]): Outcome[] {
-    this.#db.exec(this.#begin)
     try {
+      this.#db.exec(this.#begin)
       const outcomes = jobs.map(job => this.#attempt(job))
       this.#db.exec('commit')
       return outcomes
     } catch (error) {
       if (this.#db.isTransaction) this.#db.exec('rollback')
-      throw error
+      throw isPassing(error) ? new Outage(error) : error
     }
   }
 
@@ -47,6 +58,7 @@ export class SqliteConnection {
       this.#db.exec('release job')
       return { value }
     } catch (error) {
+      if (isPassing(error)) throw error // the others cannot be committed either, and SQLite may have undone them already
       this.#db.exec('rollback to job')
       this.#db.exec('release job')
       return { error }
@@ -79,4 +91,20 @@ export class SqliteConnection {
     this.#statements.set(text, prepared)
     return prepared
   }
+}
+
+/** Adds `vec_f32` and `vec_distance_cosine`. The package has binaries for the common platforms only. */
+function loadVectors(db: DatabaseSync) {
+  try {
+    const { getLoadablePath } = createRequire(import.meta.url)('sqlite-vec') as typeof import('sqlite-vec')
+    db.loadExtension(getLoadablePath())
+  } catch (cause) {
+    throw new Error(`store.index: sqlite-vec cannot be loaded here: ${(cause as Error).message}`, { cause })
+  }
+  db.enableLoadExtension(false)
+}
+
+function isPassing(error: unknown): boolean {
+  const { code, errcode = 0 } = error as { code?: string; errcode?: number }
+  return code === 'ERR_SQLITE_ERROR' && OUTAGES.has(errcode & 0xff)
 }

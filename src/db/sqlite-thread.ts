@@ -10,7 +10,8 @@ export interface Job {
   args: unknown
 }
 
-const connection = new SqliteConnection(workerData.path, workerData.sync)
+const { path, sync, vectors } = workerData
+const connection = new SqliteConnection(path, { sync, vectors })
 const modules = new Map<string, Record<string, Transition<unknown, unknown>>>()
 const port = parentPort as NonNullable<typeof parentPort>
 

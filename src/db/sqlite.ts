@@ -4,19 +4,21 @@ import { mkdirSync } from 'node:fs'
 import { dirname, extname, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { Worker } from 'node:worker_threads'
-import type { Database, OpenOptions, Transition } from './database.ts'
+import { type Database, type OpenOptions, Outage, type Transition } from './database.ts'
 import { type Outcome, SqliteConnection } from './sqlite-connection.ts'
 import type { Job } from './sqlite-thread.ts'
 
-export function openSqlite(path: string, { inline = false, sync = 'full' }: OpenOptions): Database {
+export function openSqlite(path: string, { inline = false, sync = 'full', vectors = false }: OpenOptions): Database {
   const file = resolve(path)
   mkdirSync(dirname(file), { recursive: true })
-  return inline ? new InlineSqlite(new SqliteConnection(file, sync)) : new ThreadedSqlite(file, sync)
+  return inline
+    ? new InlineSqlite(new SqliteConnection(file, { sync, vectors }))
+    : new ThreadedSqlite(file, sync, vectors)
 }
 
 /** Opens a file that another process may own, for looking only. */
 export function openSqliteReadOnly(path: string): Database {
-  return new InlineSqlite(new SqliteConnection(resolve(path), 'full', true))
+  return new InlineSqlite(new SqliteConnection(resolve(path), { readOnly: true }))
 }
 
 class InlineSqlite implements Database {
@@ -50,9 +52,9 @@ class ThreadedSqlite implements Database {
   #working: Waiting[] = []
   #closed: Error | undefined
 
-  constructor(path: string, sync: 'full' | 'normal') {
+  constructor(path: string, sync: 'full' | 'normal', vectors: boolean) {
     const here = import.meta.url
-    this.#thread = new Worker(new URL(`./sqlite-thread${extname(here)}`, here), { workerData: { path, sync } })
+    this.#thread = new Worker(new URL(`./sqlite-thread${extname(here)}`, here), { workerData: { path, sync, vectors } })
     this.#thread.on('message', (outcomes: Outcome[]) => this.#settle(outcomes))
     this.#thread.on('error', error => this.#fail(error))
     this.#exited = new Promise(resolve => {
@@ -124,6 +126,7 @@ function clonable({ job, reject }: Waiting): boolean {
 
 function revive(plain: unknown): Error {
   const { message, ...fields } = plain as Error
+  if (fields.name === 'Outage') return new Outage(message)
   return Object.assign(new Error(message), fields)
 }
 

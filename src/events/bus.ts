@@ -1,8 +1,11 @@
 // The Bus carries hints that something changed, by topic. A hint may be lost or repeated: whoever waits for one also
 // polls, so the worst a lost hint costs is one poll interval.
 
-/** `work`: a run may be due. `run:<run_id>`: its log moved. `cancel:<run_id>`: its owner should look at it. */
-export type Topic = 'work' | `run:${string}` | `cancel:${string}`
+/**
+ * `work`: a run may be due. `crons`, `webhooks`: one may be due. `run:<run_id>`: its log moved. `cancel:<run_id>`: its
+ * owner should look at it. `thread:<thread_id>`: a run begins on it.
+ */
+export type Topic = 'work' | 'crons' | 'webhooks' | `run:${string}` | `cancel:${string}` | `thread:${string}`
 
 export interface Bus {
   publish(topic: Topic): void

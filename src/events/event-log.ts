@@ -1,7 +1,7 @@
 // The EventLog: one authority for what a run did. All runs of a process share one appender that commits in groups (the
 // next group leaves when the previous commit returns). Readers see an event only after its commit: those in the
 // process that executes the run are fed from memory, others are woken by the Bus and read the table.
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { type Bulk, type Database, isRefused } from '../db/database.ts'
 import type { Bus } from './bus.ts'
 import {
@@ -26,6 +26,16 @@ const RETRY_MS = [50, 100, 200, 400, 800, 1_000]
 /** Thrown to a producer whose run has another owner, or is gone. */
 export class Fenced extends Error {
   override name = 'Fenced'
+}
+
+/** Thrown to those who follow a run when this process stops: the run goes on elsewhere, or later. */
+export class Closing extends Error {
+  override name = 'Closing'
+
+  constructor() {
+    super('the server is stopping; ask again')
+    this.stack = `${this.name}: ${this.message}` // one line a reader in the log is enough
+  }
 }
 
 /** A run that somebody in this process follows. */
@@ -60,6 +70,7 @@ export class EventLog {
       this.#dirty.add(writer)
       this.#flushing ??= this.#flush()
     })
+    this.#writers.get(run_id)?.fail(new Fenced('the run was claimed again'))
     this.#writers.set(run_id, writer)
     return writer
   }
@@ -72,7 +83,8 @@ export class EventLog {
   }
 
   /**
-   * The events of a run after a cursor, in batches: history, then live, until the run has ended or its row is gone.
+   * The events of a run after a cursor, in batches: history, then live, until the run has ended or its row is gone. Throws
+   * Closing when this log closes first: an end would say that the run has ended.
    * Where retention removed what was asked for, the first event is a `gap` with the numbers that are missing.
    */
   async *read(run_id: string, after: number, signal: AbortSignal): AsyncGenerator<RunEvent[], void> {
@@ -102,7 +114,7 @@ export class EventLog {
     }
   }
 
-  /** Resolves when the run has ended or its row is gone, or at the signal. */
+  /** Resolves when the run has ended or its row is gone, or at the signal. Throws Closing when this log closes first. */
   async ended(run_id: string, signal: AbortSignal): Promise<void> {
     const follower = this.#follow(run_id, signal)
     try {
@@ -126,7 +138,7 @@ export class EventLog {
   }
 
   async #flush() {
-    await Promise.resolve() // let the rest of this tick join the group
+    await nextTurn() // what this turn of the loop still appends joins the group, and so may an ending
     while (this.#dirty.size > 0) {
       const writers = [...this.#dirty]
       this.#dirty = new Set()
@@ -178,7 +190,9 @@ export class EventLog {
     return {
       listens: () => {
         woken = Promise.withResolvers<void>()
-        return !signal.aborted && !this.#closing.signal.aborted
+        if (signal.aborted) return false
+        if (this.#closing.signal.aborted) throw new Closing()
+        return true
       },
       woken: () => woken.promise,
       leave: () => {
@@ -220,6 +234,8 @@ export class RunWriter {
   #queue: { event?: TimedEvent; writes?: Bulk[] }[] = []
   #waiting: PromiseWithResolvers<void> = settledLater()
   #inFlight: PromiseWithResolvers<void> | undefined
+  /** Set when the rest is left to the transition that ends the run. */
+  #ending = false
   #failed: Error | undefined
   #tail: RunEvent[] = []
   #tailChars = 0
@@ -264,7 +280,7 @@ export class RunWriter {
 
   /** What waits for a commit, as one slice; undefined when nothing does or a commit is under way. */
   take(): Slice | undefined {
-    if (this.#inFlight || this.#failed || this.#queue.length === 0) return undefined
+    if (this.#inFlight || this.#ending || this.#failed || this.#queue.length === 0) return undefined
     this.#inFlight = this.#waiting
     this.#waiting = settledLater()
     return this.#slice()
@@ -275,6 +291,7 @@ export class RunWriter {
    * that is nothing. Throws Fenced when the run is not ours any more.
    */
   async takeRest(): Promise<Slice> {
+    this.#ending = true
     while (this.#inFlight) await this.#inFlight.promise.catch(() => {})
     if (this.fenced) throw this.#failed
     this.#inFlight = this.#waiting

@@ -60,7 +60,8 @@ export class PostgresBus implements Bus {
 /** Anyone may notify on a channel: what is not ours says nothing. */
 function topicsOf(payload: string): string[] {
   try {
-    return JSON.parse(payload) as string[]
+    const topics: unknown = JSON.parse(payload)
+    return Array.isArray(topics) ? topics : []
   } catch {
     return []
   }

@@ -16,6 +16,9 @@ export interface CheckpointRow {
   metadata: string
 }
 
+/** LangGraph's task id for writes that belong to no task: a Command's resume, update and goto. */
+export const NULL_TASK = '00000000-0000-0000-0000-000000000000'
+
 export interface WriteRow {
   task_id: string
   /** Negative for the special channels. */
@@ -92,7 +95,7 @@ export interface CheckpointSearch {
   thread_id?: string
   checkpoint_ns?: string
   checkpoint_id?: string
-  /** Only checkpoints older than this id. */
+  /** Only checkpoints older than this one. */
   before?: string
   /** JSON that the metadata contains. */
   filter?: string
@@ -101,36 +104,49 @@ export interface CheckpointSearch {
   limit: number
 }
 
-/** Newest first. */
+/** Newest first: in one place as they were stored, elsewhere by their ids. */
 export const findCheckpoints = transition(
   import.meta.url,
   'findCheckpoints',
   function* ({ after, limit, ...search }: CheckpointSearch): Steps<Required<Place>[]> {
     const { thread_id, checkpoint_ns, checkpoint_id, before, filter } = search
+    const inPlace = thread_id !== undefined && checkpoint_ns !== undefined
+    const older = (id: string) =>
+      inPlace
+        ? sql`and position < ${positionOf({ thread_id, checkpoint_ns, checkpoint_id: id })}`
+        : sql`and checkpoint_id < ${id}`
+    const next = (last: Required<Place>) =>
+      inPlace
+        ? older(last.checkpoint_id)
+        : sql`and (checkpoint_id, thread_id, checkpoint_ns) < (${last.checkpoint_id}, ${last.thread_id}, ${last.checkpoint_ns})`
     return yield* all<Required<Place>>(sql`
       select thread_id, checkpoint_ns, checkpoint_id from checkpoints where 1 = 1
       ${thread_id === undefined ? empty : sql`and thread_id = ${thread_id}`}
       ${checkpoint_ns === undefined ? empty : sql`and checkpoint_ns = ${checkpoint_ns}`}
       ${checkpoint_id === undefined ? empty : sql`and checkpoint_id = ${checkpoint_id}`}
-      ${before === undefined ? empty : sql`and checkpoint_id < ${before}`}
+      ${before === undefined ? empty : older(before)}
       ${filter === undefined ? empty : sql`and json_contains(metadata, ${filter}) = 1`}
-      ${after === undefined ? empty : sql`and (checkpoint_id, thread_id, checkpoint_ns) < (${after.checkpoint_id}, ${after.thread_id}, ${after.checkpoint_ns})`}
-      order by checkpoint_id desc, thread_id desc, checkpoint_ns desc limit ${limit}`)
+      ${after === undefined ? empty : next(after)}
+      order by ${inPlace ? sql`position desc` : sql`checkpoint_id desc, thread_id desc, checkpoint_ns desc`} limit ${limit}`)
   },
 )
+
+function positionOf({ thread_id, checkpoint_ns, checkpoint_id }: Required<Place>) {
+  return sql`(select position from checkpoints
+    where thread_id = ${thread_id} and checkpoint_ns = ${checkpoint_ns} and checkpoint_id = ${checkpoint_id})`
+}
 
 function* findCheckpoint({ thread_id, checkpoint_ns, checkpoint_id }: Place): Steps<CheckpointRow | undefined> {
   return yield* first<CheckpointRow>(sql`
     select * from checkpoints where thread_id = ${thread_id} and checkpoint_ns = ${checkpoint_ns}
-    ${checkpoint_id === undefined ? empty : sql`and checkpoint_id = ${checkpoint_id}`}
-    order by checkpoint_id desc limit 1`)
+    ${checkpoint_id === undefined ? sql`order by position desc limit 1` : sql`and checkpoint_id = ${checkpoint_id}`}`)
 }
 
 function* readWrites({ thread_id, checkpoint_ns, checkpoint_id }: Required<Place>): Steps<WriteRow[]> {
   return yield* all<WriteRow>(sql`
     select task_id, idx, run_id, channel, exact from checkpoint_writes
     where thread_id = ${thread_id} and checkpoint_ns = ${checkpoint_ns} and checkpoint_id = ${checkpoint_id}
-    order by task_id, idx, run_id`)
+    order by task_id, run_id, idx`)
 }
 
 function* readListState(thread_id: string, list_id: string, length: number, have: Have): Steps<ListState> {
@@ -177,21 +193,41 @@ function* readBlobRows(thread_id: string, hashes: string[]): Steps<Loaded['blobs
   )
 }
 
-const CHECKPOINT_COLUMNS = {
-  thread_id: 'text',
-  checkpoint_ns: 'text',
-  checkpoint_id: 'text',
-  parent_id: 'text',
-  run_id: 'text',
-  checkpoint: 'text',
-  channels: 'text',
-  metadata: 'text',
-} as const
+const CHECKPOINT_COLUMNS = [
+  'thread_id',
+  'checkpoint_ns',
+  'checkpoint_id',
+  'parent_id',
+  'run_id',
+  'checkpoint',
+  'channels',
+  'metadata',
+] as const
 
-/** A checkpoint replaces one with its id. */
+const CHECKPOINT_NAMES = CHECKPOINT_COLUMNS.join(', ')
+
+const REPLACING = `on conflict (thread_id, checkpoint_ns, checkpoint_id) do update set ${CHECKPOINT_COLUMNS.slice(3)
+  .map(name => `${name} = excluded.${name}`)
+  .join(', ')}`
+
+function newestPosition(thread_id: string, checkpoint_ns: string): string {
+  return `coalesce((select max(position) from checkpoints
+    where thread_id = ${thread_id} and checkpoint_ns = ${checkpoint_ns}), 0)`
+}
+
+/** A checkpoint comes after all that are stored in its place, or replaces the one with its id. */
 export function checkpointBulk(row: CheckpointRow): Bulk {
-  const replace = ['thread_id', 'checkpoint_ns', 'checkpoint_id']
-  return insertMany('checkpoints', CHECKPOINT_COLUMNS, [{ ...row }], { replace })
+  return {
+    each: `insert into checkpoints (${CHECKPOINT_NAMES}, position)
+      values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ${newestPosition('?1', '?2')} + 1) ${REPLACING}`,
+    all: `insert into checkpoints (${CHECKPOINT_NAMES}, position)
+      select ${CHECKPOINT_NAMES}, ${newestPosition('new.thread_id', 'new.checkpoint_ns')} + nth
+      from unnest(${CHECKPOINT_COLUMNS.map((_, index) => `$${index + 1}::text[]`).join(', ')})
+        with ordinality as new (${CHECKPOINT_NAMES}, nth) ${REPLACING}`,
+    columns: CHECKPOINT_COLUMNS,
+    rows: [{ ...row }],
+    key: CHECKPOINT_COLUMNS.slice(0, 3),
+  }
 }
 
 const WRITE_COLUMNS = {

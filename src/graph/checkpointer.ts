@@ -23,6 +23,7 @@ import {
   deleteBulks,
   findCheckpoints,
   type Loaded,
+  NULL_TASK,
   type Place,
   readCheckpoint,
   readCheckpointRow,
@@ -313,12 +314,18 @@ function hydratedValue(entry: Entry, { lists, blobs }: Hydrated): unknown {
   return decode({ data: entry[1], exact: entry[2] })
 }
 
-/** Of the rows that several runs left for one write, the oldest run's counts, for the special channels the newest's. */
+/**
+ * Of the rows that several runs left for one task, those of the oldest count; for the special channels and for the task
+ * that stands for a Command, the newest's.
+ */
 function pending(rows: readonly WriteRow[]): Promise<CheckpointPendingWrite[]> {
+  const owners = new Map<string, string>()
   const chosen = new Map<string, WriteRow>()
   for (const row of rows) {
-    const key = `${row.task_id}\n${row.idx}`
-    if (row.idx < 0 || !chosen.has(key)) chosen.set(key, row)
+    const { task_id, idx, run_id } = row
+    const newestCounts = idx < 0 || task_id === NULL_TASK
+    if (!newestCounts && !owners.has(task_id)) owners.set(task_id, run_id)
+    if (newestCounts || owners.get(task_id) === run_id) chosen.set(`${task_id}\n${idx}`, row)
   }
   return Promise.all(
     [...chosen.values()].map(async ({ task_id, channel, exact }): Promise<CheckpointPendingWrite> => {

@@ -34,7 +34,7 @@ export function graphExecutor(ports: GraphPorts): Executor {
     const config = runConfig(request)
     const loaded = await ports.graphs.get(config.configurable.graph_id as string, config)
     const state = new StateWriter({ thread_id, run_id })
-    const recording = new Recording(writer, state, { awaitCommits: config.durability === 'sync' })
+    const recording = new Recording(writer, state, config.durability ?? 'async')
     const { db, cache, store } = ports
     const { write, flush } = recording
     const metadata = config.metadata

@@ -38,7 +38,8 @@ export async function loadGraphs(
 export class Graphs {
   /** The graphs that could not be loaded. Each message names the graph and its file, and says what went wrong. */
   readonly failures = new Map<string, Error>()
-  readonly #graphs = new Map<string, { make: (config: GraphConfig) => Promise<CompiledGraph>; description?: string }>()
+  readonly #graphs = new Map<string, (config: GraphConfig) => Promise<CompiledGraph>>()
+  readonly #descriptions = new Map<string, string>()
   readonly #sources = new SourceFiles()
   readonly #baseDir: string
 
@@ -52,8 +53,9 @@ export class Graphs {
     return [...this.#graphs.keys()]
   }
 
+  /** What the configuration says of a graph, whether it could be loaded or not. */
   description(id: string): string | null {
-    return this.#graphs.get(id)?.description ?? null
+    return this.#descriptions.get(id) ?? null
   }
 
   /**
@@ -63,26 +65,28 @@ export class Graphs {
   async get(id: string, config: GraphConfig): Promise<CompiledGraph> {
     const failure = this.failures.get(id)
     if (failure) throw new RunloomError('unsupported', failure.message, { cause: failure })
-    const graph = this.#graphs.get(id)
-    if (!graph) {
-      const known = this.ids().join(', ') || 'none'
-      throw new RunloomError('not_found', `Graph "${id}" not found; this server has: ${known}`)
-    }
-    return graph.make(config)
+    const make = this.#graphs.get(id) ?? this.#unknown(id)
+    return make(config)
+  }
+
+  /** Throws `not_found` for an id that is not configured. One that could not be loaded is. */
+  check(id: string): void {
+    if (!this.#graphs.has(id) && !this.failures.has(id)) this.#unknown(id)
   }
 
   /** Adds a graph that is not in a file: anything that a file might export. Throws when it is no graph. */
   register(id: string, exported: object, description?: string): void {
     const graph = compiled(exported)
-    this.#graphs.set(id, { make: async () => graph, ...(description !== undefined && { description }) })
+    this.#graphs.set(id, async () => graph)
+    if (description !== undefined) this.#descriptions.set(id, description)
   }
 
   /** Adds a graph from a file, or an entry in `failures`. */
   async load(id: string, { file, export: name, description }: GraphSource): Promise<void> {
+    if (description !== undefined) this.#descriptions.set(id, description)
     const place = `Graph "${id}" (${relative(this.#baseDir, file)}:${name})`
     try {
-      const make = await maker(await this.#exported(file, name), place)
-      this.#graphs.set(id, { make, ...(description !== undefined && { description }) })
+      this.#graphs.set(id, await maker(await this.#exported(file, name), place))
     } catch (error) {
       this.failures.set(id, new Error(`${place} cannot be loaded: ${reasonOf(error, file)}`, { cause: error }))
     }
@@ -95,6 +99,11 @@ export class Graphs {
 
   close(): void {
     this.#sources.close()
+  }
+
+  #unknown(id: string): never {
+    const known = this.ids().join(', ') || 'none'
+    throw new RunloomError('not_found', `Graph "${id}" not found; this server has: ${known}`)
   }
 
   async #exported(file: string, name: string): Promise<unknown> {

@@ -20,6 +20,9 @@ export interface View {
   render: (template: string) => Promise<string>
 }
 
+/** Recorded by LangGraph wherever in the graph they come from, also for readers who want no subgraphs. */
+const FROM_ANYWHERE = new Set(['messages', 'custom', 'tools'])
+
 /** Whether a view has to be given the events from the first on, whatever its cursor, because it accumulates. */
 export function needsHistory(stream_mode: readonly string[]): boolean {
   return stream_mode.includes('messages')
@@ -29,24 +32,22 @@ export function needsHistory(stream_mode: readonly string[]): boolean {
 export async function* project(events: AsyncIterable<RunEvent[]>, view: View): AsyncGenerator<Frame[]> {
   const shown = new Set(view.stream_mode)
   const legacy = needsHistory(view.stream_mode) ? new LegacyMessages() : undefined
+  let { after } = view
   for await (const batch of events) {
     const frames: Frame[] = []
     for (const event of batch) {
       const made = await framesOf(event, shown, legacy, view)
       const last = made.at(-1)
-      if (!last || event.seq <= view.after) continue
+      if (event.event === 'gap') after = Math.min(after, event.seq - 1) // the cursor was beyond the log
+      if (!last || event.seq <= after) continue
       frames.push(...made.slice(0, -1), { ...last, id: String(event.seq) })
     }
     if (frames.length > 0) yield frames
   }
 }
 
-/**
- * The result of a run: its last root values, with the interrupts of its last `interrupt` event (contracts: langgraph §4.10).
- * Texts of JSON; `null` where the run stored none.
- */
-export function waitResult(values: string | null, interrupt: string | null): string {
-  const { __interrupt__: interrupts = [] } = interrupt === null ? {} : JSON.parse(interrupt)
+/** The result of a run: its last root values, as JSON text, and the questions it left open (contracts: langgraph §4.10). */
+export function waitResult(values: string | null, interrupts: readonly unknown[]): string {
   if (interrupts.length === 0) return values ?? 'null'
   return JSON.stringify({ ...JSON.parse(values ?? '{}'), __interrupt__: interrupts })
 }
@@ -58,7 +59,7 @@ async function framesOf(
   view: View,
 ): Promise<Frame[]> {
   const { mode, namespace } = nameOf(event)
-  const visible = namespace === '' || view.subgraphs || mode === 'messages'
+  const visible = namespace === '' || view.subgraphs || FROM_ANYWHERE.has(mode)
   const direct = visible && shows(shown, mode)
   const teller = legacy?.concerns(mode, namespace) ? legacy : undefined
   if (!direct && !teller) return []

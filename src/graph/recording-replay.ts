@@ -23,6 +23,7 @@ export class Replay {
   readonly finished = new Set<string>()
   /** Namespaces that are at a checkpoint which the log has. */
   readonly #repeating = new Set<string>()
+  #ended = false
 
   constructor(superstep: readonly Logged[]) {
     for (const event of superstep) this.#read(event)
@@ -33,18 +34,23 @@ export class Replay {
     return this.#checkpoints.has(` ${checkpoint_id}`)
   }
 
+  /** The earlier attempt had executed everything (durability `exit`, whose checkpoints have no ids before that). */
+  allIsLogged() {
+    this.#ended = true
+  }
+
   /** Whether an earlier attempt has recorded this chunk; `event` is what it is recorded as. */
   repeats({ namespace, mode, payload }: Chunk, event: Pick<RunEvent, 'event' | 'data'>): boolean {
     const ns = namespace.join('|')
     if (mode === 'debug') return this.#repeatsDebug(ns, payload as { type: string; payload: Payload })
     if (mode === 'checkpoints') {
-      const repeated = this.#hasCheckpoint(ns, payload as Payload)
+      const repeated = this.#ended || this.#hasCheckpoint(ns, payload as Payload)
       if (repeated) this.#repeating.add(ns)
       else this.#repeating.delete(ns)
       return repeated
     }
     if (mode === 'tasks' && this.#hasStart(ns, payload as Payload)) return true
-    if (mode === 'updates' && this.#repeating.has(ns) && isCached(payload)) return true
+    if (mode === 'updates' && isCached(payload) && (this.#ended || this.#repeating.has(ns))) return true
     return this.#waits.has(key(event))
   }
 

@@ -3,11 +3,12 @@
 // LangGraph calls the checkpointer first, and the chunk of the same step reaches us some microtasks later. So all that
 // happens in one turn of the event loop is held and appended at its end, at once, and the log commits what is appended at
 // once as one. A node's pending writes, its `updates` and its task result are therefore stored together or not at all,
-// and so are a checkpoint and the events before it: recovery counts on that (recovery-replay.ts).
+// and so are a checkpoint and the events before it: recovery counts on that (recording-replay.ts).
 import { RunloomError } from '../core/errors.ts'
 import type { Bulk } from '../db/database.ts'
 import type { RunWriter } from '../events/event-log.ts'
 import type { NewEvent } from '../events/log.ts'
+import type { Durability } from './executor-config.ts'
 import type { Replay } from './recording-replay.ts'
 import { wireCheckpoint, wireDebug } from './recording-wire.ts'
 import type { Encoded, StateWriter } from './state-writer.ts'
@@ -32,18 +33,19 @@ interface Entry {
 export class Recording {
   readonly #writer: RunWriter
   readonly #state: StateWriter
-  readonly #awaitCommits: boolean
+  readonly #durability: Durability
+  /** Checkpoints and pending writes that wait for the end (durability `exit`). */
+  #atExit: Bulk[] = []
   #held: Entry[] = []
   /** Settles at the end of this turn of the event loop, when what is held is appended. */
   #turn: (PromiseWithResolvers<void> & { timer: NodeJS.Immediate }) | undefined
   #closed = false
   #replay: Replay | undefined
 
-  /** `awaitCommits`: rows resolve when committed (durability `sync`), otherwise as soon as they have their place in the log. */
-  constructor(writer: RunWriter, state: StateWriter, { awaitCommits }: { awaitCommits: boolean }) {
+  constructor(writer: RunWriter, state: StateWriter, durability: Durability) {
     this.#writer = writer
     this.#state = state
-    this.#awaitCommits = awaitCommits
+    this.#durability = durability
   }
 
   /** Leaves out what an earlier attempt has recorded. */
@@ -67,16 +69,23 @@ export class Recording {
     this.#hold({ event: { event, ...data }, writes })
   }
 
-  /** Takes the checkpointer's rows. Never rejects: a run whose writes are refused is stopped by its owner. */
+  /**
+   * Takes the checkpointer's rows: with durability `sync` until they are committed, with `exit` in one piece when the run
+   * ends, since subgraphs store theirs before the root does. Never rejects: a run whose writes are refused is stopped by
+   * its owner.
+   */
   readonly write = (writes: Bulk[]): Promise<void> => {
     if (this.#closed || writes.length === 0) return Promise.resolve()
-    const committed = this.#awaitCommits ? Promise.withResolvers<void>() : undefined
-    this.#hold({ writes, ...(committed && { committed }) })
+    const late = this.#durability === 'exit' ? writes.filter(isCheckpoint) : []
+    this.#atExit.push(...late)
+    const committed = this.#durability === 'sync' ? Promise.withResolvers<void>() : undefined
+    this.#hold({ writes: writes.filter(bulk => !late.includes(bulk)), ...(committed && { committed }) })
     return committed?.promise ?? Promise.resolve()
   }
 
   /** Resolves when everything so far is committed; rejects when it never will be. */
   readonly flush = async (): Promise<void> => {
+    this.#hold({ writes: this.#atExit.splice(0) })
     await this.#turn?.promise
     await this.#writer.append(undefined, [])
   }
@@ -84,7 +93,8 @@ export class Recording {
   /** Ends the recording. `drop` leaves out the unfinished turn, as if the process had died before it. */
   close({ drop }: { drop: boolean }) {
     if (this.#closed) return
-    if (drop) for (const { committed } of this.#held.splice(0)) committed?.resolve()
+    if (!drop) this.#hold({ writes: this.#atExit.splice(0) })
+    else for (const { committed } of this.#held.splice(0)) committed?.resolve()
     this.#append()
     this.#closed = true
   }
@@ -139,6 +149,11 @@ export function interruptsOf(payload: unknown): unknown[] | undefined {
   if (!isState(payload) || Object.keys(payload).length !== 1) return undefined
   const { __interrupt__: interrupts } = payload
   return Array.isArray(interrupts) ? interrupts : undefined
+}
+
+/** Not the values that events refer to as well. */
+function isCheckpoint({ each }: Bulk): boolean {
+  return each.startsWith('insert into checkpoint')
 }
 
 function isState(payload: unknown): payload is Record<string, unknown> {

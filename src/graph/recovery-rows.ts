@@ -3,9 +3,8 @@
 import sql, { empty, join } from 'sql-template-tag'
 import { all, first, type Steps, transition } from '../db/database.ts'
 import type { RunEvent } from '../events/log.ts'
+import { NULL_TASK } from './checkpoint-rows.ts'
 
-/** LangGraph's task id for writes that belong to no task: a Command's resume, update and goto. */
-export const NULL_TASK = '00000000-0000-0000-0000-000000000000'
 const RESUME = '__resume__'
 const INTERRUPT = '__interrupt__'
 
@@ -51,7 +50,7 @@ export const readProgress = transition(
       select checkpoint_id, run_id, checkpoint, metadata from checkpoints
       where thread_id = ${thread_id} and checkpoint_ns = ''
       ${checkpoint_id === undefined ? empty : sql`and checkpoint_id = ${checkpoint_id}`}
-      order by checkpoint_id desc limit 1`)
+      order by position desc limit 1`)
     if (!head) return { head, pending: [], nested: [] }
     const pending = yield* all<PendingRow>(sql`
       select checkpoint_ns, checkpoint_id, task_id, run_id, channel,
@@ -76,9 +75,14 @@ export function spentResumes({ pending, nested }: Progress): PendingRow[] {
   return [...pending, ...nested].filter(row => isNullResume(row) && takers.has(row.run_id))
 }
 
+/** What Commands left at the head. In a checkpoint that the same run stored it is applied already (durability `exit`). */
+export function commandWrites({ pending }: Progress): PendingRow[] {
+  return pending.filter(row => row.task_id === NULL_TASK)
+}
+
 /** What earlier runs' Commands left at the head, once this run has left its own: LangGraph forgets it then, too. */
-export function replacedWrites({ pending }: Progress, run_id: string): PendingRow[] {
-  const commands = pending.filter(row => row.task_id === NULL_TASK)
+export function replacedWrites(progress: Progress, run_id: string): PendingRow[] {
+  const commands = commandWrites(progress)
   return commands.some(row => row.run_id === run_id) ? commands.filter(row => row.run_id !== run_id) : []
 }
 
@@ -91,8 +95,17 @@ export function hasResumed({ pending }: Progress, run_id: string): boolean {
 export function answeredInterrupts({ pending, nested }: Progress, run_id: string): Set<string> {
   const rows = [...pending, ...nested]
   const tasks = new Set(rows.filter(row => isOwnResume(row) && row.run_id === run_id).map(row => row.task_id))
-  const interrupts = rows.filter(row => row.channel === INTERRUPT && row.exact !== null && tasks.has(row.task_id))
-  return new Set(interrupts.map(row => (JSON.parse(row.exact as string) as { id: string }).id))
+  return new Set(interruptIds(rows.filter(row => tasks.has(row.task_id))))
+}
+
+/** The ids of the interrupts at the head. */
+export function openInterrupts({ pending }: Progress): string[] {
+  return interruptIds(pending)
+}
+
+function interruptIds(rows: PendingRow[]): string[] {
+  const interrupts = rows.filter(row => row.channel === INTERRUPT && row.exact !== null)
+  return interrupts.map(row => (JSON.parse(row.exact as string) as { id: string }).id)
 }
 
 /** Whether a task of the head has stored anything. */

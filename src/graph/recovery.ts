@@ -12,15 +12,24 @@
 // subgraphs a breakpoint of their own is not noticed this way.
 import type { ClaimedRun, Ending } from '../core/executor.ts'
 import type { Bulk, Database } from '../db/database.ts'
-import { fromHead, langgraphCommand, type RunConfig, type RunRequest, resumeMap } from './executor-config.ts'
+import {
+  fromHead,
+  langgraphCommand,
+  type RunCommand,
+  type RunConfig,
+  type RunRequest,
+  resumeMap,
+} from './executor-config.ts'
 import type { CompiledGraph } from './load.ts'
 import type { Recording } from './recording.ts'
 import { Replay } from './recording-replay.ts'
 import {
   answeredInterrupts,
+  commandWrites,
   type Head,
   hasResumed,
   hasTaskWrites,
+  openInterrupts,
   type PendingRow,
   type Progress,
   readProgress,
@@ -49,10 +58,10 @@ interface Attempt {
 export async function startOf(attempt: Attempt): Promise<Start> {
   const { db, claimed, request, config, recording } = attempt
   const { run_id } = claimed.run
-  const original = { input: inputOf(request), config }
-  const isInput = !request.command && original.input !== null
+  const { command, input = null } = request
+  const isInput = !command && input !== null
   const later = claimed.attempt > 1
-  if (isInput && !later) return original
+  if (isInput && !later) return { input, config }
   const newest = await readAt(attempt, undefined)
   if (later) {
     const replay = new Replay(await db.run(readSuperstep, run_id))
@@ -61,47 +70,57 @@ export async function startOf(attempt: Attempt): Promise<Start> {
   }
   if (isInput) {
     await recordValues(attempt)
-    return original
+    return { input, config }
   }
   const start = config.configurable.checkpoint_id as string | undefined
   const progress = start === undefined ? newest : await readAt(attempt, start)
   const spent = spentResumes(progress)
   await remove(attempt, spent)
+  if (!command) return { input, config }
+  const resume = answers(command, progress)
+  const original = { input: langgraphCommand({ ...command, resume }), config }
   if (!later || !hasResumed(progress, run_id)) return original
   await remove(attempt, replacedWrites(progress, run_id))
-  const answers = resumeMap(request.command?.resume)
-  if (answers) return { input: withoutAnswered(request, answers, progress, run_id), config }
+  const named = resumeMap(resume)
+  if (named) return { input: withoutAnswered(command, named, progress, run_id), config }
   if (progress.head?.checkpoint_id === newest.head?.checkpoint_id) return { input: null, config: fromHead(config) }
   // A resume of a past checkpoint: null would start it over, which is right only if the answer is spent.
   return spent.length > 0 ? { input: null, config } : original
 }
 
-function inputOf({ command, input }: RunRequest): unknown {
-  return command ? langgraphCommand(command) : (input ?? null)
+/** A Command's resume. LangGraph takes false, 0 and '' for no answer, unless they are given to interrupts by name. */
+function answers({ resume }: RunCommand, progress: Progress): unknown {
+  if (resume || resume === null || resume === undefined) return resume
+  const open = openInterrupts(progress)
+  return open.length > 0 ? Object.fromEntries(open.map(id => [id, resume])) : resume
 }
 
 /** The Command with the answers that are still to be given, or null. */
 function withoutAnswered(
-  { command }: RunRequest,
-  answers: Record<string, unknown>,
+  command: RunCommand,
+  named: Record<string, unknown>,
   progress: Progress,
   run_id: string,
 ): unknown {
   const answered = answeredInterrupts(progress, run_id)
-  const open = Object.entries(answers).filter(([id]) => !answered.has(id))
+  const open = Object.entries(named).filter(([id]) => !answered.has(id))
   return open.length > 0 ? langgraphCommand({ ...command, resume: Object.fromEntries(open) }) : null
 }
 
 /** From a checkpoint that this run stored. */
 async function goOn(attempt: Attempt, progress: Progress, replay: Replay): Promise<Start> {
-  const { claimed, config, recording } = attempt
-  await remove(attempt, [...spentResumes(progress), ...replacedWrites(progress, claimed.run.run_id)])
-  const start = { input: null, config: fromHead(config) }
+  const { recording } = attempt
+  if (attempt.config.durability === 'exit') replay.allIsLogged()
+  await remove(attempt, [...spentResumes(progress), ...commandWrites(progress)])
+  const start = { input: null, config: fromHead(attempt.config) }
   const stop = await breakpointAt(attempt, progress, replay)
   if (!stop) return start
-  recording.add({ namespace: [], mode: 'values', payload: stop.values })
+  const { values, config, parentConfig, metadata, next, tasks } = stop.snapshot
+  recording.add({ namespace: [], mode: 'values', payload: values })
+  const checkpoint = { config, values, metadata, next, tasks, parentConfig }
+  if (stop.before) recording.add({ namespace: [], mode: 'checkpoints', payload: checkpoint })
   for (const mode of ['updates', 'values']) recording.add({ namespace: [], mode, payload: { __interrupt__: [] } })
-  return { ...start, ending: { interrupts: {}, has_next: stop.next.length > 0 } }
+  return { ...start, ending: { interrupts: {}, has_next: next.length > 0 } }
 }
 
 /** The state at a breakpoint that LangGraph would have stopped at when it stored this head. */
@@ -114,8 +133,8 @@ async function breakpointAt({ graph, config }: Attempt, progress: Progress, repl
   const isStep = (JSON.parse(head.metadata) as { source?: string }).source === 'loop'
   // LangGraph looks at the nodes that finished before it emits the checkpoint.
   const finished = isStep && !replay.has(head.checkpoint_id) ? [...replay.finished] : []
-  const hit = snapshot.next.some(node => isListed(before, node)) || finished.some(node => isListed(after, node))
-  return hit ? snapshot : undefined
+  if (finished.some(node => isListed(after, node))) return { snapshot, before: false }
+  return snapshot.next.some(node => isListed(before, node)) ? { snapshot, before: true } : undefined
 }
 
 function isListed(nodes: '*' | readonly PropertyKey[], node: string): boolean {

@@ -1,16 +1,19 @@
 // The state of a thread as clients see it: values, next nodes, tasks, interrupts, at any checkpoint; and updating it from
 // outside a run (contracts: langgraph §3).
-import type { CompiledStateGraph, StateSnapshot } from '@langchain/langgraph'
+import type { CompiledStateGraph } from '@langchain/langgraph'
 import { RunloomError } from '../core/errors.ts'
 import { newId } from '../core/ids.ts'
-import { commitState, setStanding } from '../core/states.ts'
-import { getThread, type Thread } from '../core/threads.ts'
-import type { Bulk, Database } from '../db/database.ts'
+import { commitState, createThreadWithState, type NewState } from '../core/states.ts'
+import { type CreateThread, getThread, type Thread } from '../core/threads.ts'
+import type { Database } from '../db/database.ts'
 import type { StateTexts } from '../events/state.ts'
 import { Checkpointer } from './checkpointer.ts'
+import { langgraphCommand, type RunCommand } from './executor-config.ts'
 import { bind, type Graphs } from './load.ts'
 import { wireText } from './serde.ts'
 import type { StateCache } from './state-cache.ts'
+import { StateDraft } from './state-draft.ts'
+import { EMPTY_STATE, selectedState, wireState } from './state-wire.ts'
 import { StateWriter } from './state-writer.ts'
 import type { ItemStore } from './store.ts'
 
@@ -21,12 +24,31 @@ export interface CheckpointKey {
   checkpoint_map?: Record<string, unknown> | null | undefined
 }
 
+export interface StateQuery {
+  checkpoint?: CheckpointKey | undefined
+  /** Show the states of subgraphs within their tasks. */
+  subgraphs?: boolean
+  /** The fields to show; `values.<key>` is one of the values. */
+  select?: readonly string[] | null | undefined
+}
+
 export interface HistoryQuery {
   limit?: number | null | undefined
   before?: CheckpointKey | null | undefined
   metadata?: Record<string, unknown> | null | undefined
   checkpoint?: CheckpointKey | null | undefined
+  select?: readonly string[] | null | undefined
 }
+
+/** What one node writes in one step, or a Command (protocol/runs.ts) in its name. */
+export interface NodeUpdate {
+  values?: unknown
+  command?: object | null | undefined
+  as_node?: string | null | undefined
+}
+
+/** Updates of one step each, in order. */
+export type Superstep = { updates: NodeUpdate[] }
 
 /** How often an update is computed again when the thread moved on meanwhile. */
 const UPDATE_TRIES = 5
@@ -47,20 +69,25 @@ export class ThreadStates {
   }
 
   /** JSON text of the latest values, without loading the graph; null before the first. */
-  async values({ thread_id, state }: Thread): Promise<string | null> {
+  async values({ thread_id, state }: Pick<Thread, 'thread_id' | 'state'>): Promise<string | null> {
     return state === null ? null : this.#ports.texts.render(thread_id, state)
   }
 
-  /** JSON text of a ThreadState. A thread without a graph has an empty one. */
-  async get(thread_id: string, checkpoint: CheckpointKey, subgraphs: boolean): Promise<string> {
+  /** JSON text of a ThreadState. A thread without a graph has an empty one; an unknown checkpoint is not found. */
+  async get(thread_id: string, { checkpoint = {}, subgraphs = false, select }: StateQuery = {}): Promise<string> {
     const thread = await this.#ports.db.run(getThread, thread_id)
     const graph = await this.#graph(thread, this.#reader(thread_id))
-    if (!graph) return wireText(EMPTY)
-    return wireText(wireState(await graph.getState(configOf(thread, checkpoint), { subgraphs })))
+    if (!graph) return wireText(selectedState(EMPTY_STATE, select))
+    const snapshot = await graph.getState(configOf(thread, checkpoint), { subgraphs })
+    if (checkpoint.checkpoint_id && !snapshot.createdAt) {
+      throw new RunloomError('not_found', `Checkpoint ${checkpoint.checkpoint_id} of thread ${thread_id} not found`)
+    }
+    return wireText(selectedState(wireState(snapshot), select))
   }
 
   /** JSON text of an array of ThreadStates, newest first. */
-  async history(thread_id: string, { limit, before, metadata, checkpoint }: HistoryQuery): Promise<string> {
+  async history(thread_id: string, query: HistoryQuery): Promise<string> {
+    const { limit, before, metadata, checkpoint, select } = query
     const thread = await this.#ports.db.run(getThread, thread_id)
     const graph = await this.#graph(thread, this.#reader(thread_id))
     if (!graph) return '[]'
@@ -71,56 +98,58 @@ export class ThreadStates {
     }
     const states: unknown[] = []
     for await (const snapshot of graph.getStateHistory(configOf(thread, checkpoint ?? {}), options)) {
-      states.push(wireState(snapshot))
+      states.push(selectedState(wireState(snapshot), select))
     }
     return wireText(states)
   }
 
-  /** Writes `values` as a node would have; returns the new checkpoint. An update of a past checkpoint forks. */
-  async update(thread_id: string, from: CheckpointKey, values: unknown, as_node: string | undefined) {
+  /** Writes as nodes would have; returns the new checkpoint. An update of a past checkpoint forks. */
+  async update(thread_id: string, from: CheckpointKey, update: NodeUpdate) {
     for (let tries = 1; tries <= UPDATE_TRIES; tries++) {
       const thread = await this.#ports.db.run(getThread, thread_id)
-      const made = await this.#compute(thread, from, values, as_node)
-      if (await this.#ports.db.run(commitState, made.update)) {
-        await this.#settle(thread)
-        return made.checkpoint
-      }
+      const { made, head, sources, checkpoint } = await this.#compute(thread, from, [{ updates: [update] }])
+      if (await this.#ports.db.run(commitState, { thread_id, head, sources, ...made })) return checkpoint
     }
     throw new RunloomError('conflict', `Thread ${thread_id} is being updated by others; try again`)
   }
 
-  /** The update as rows, nothing written yet. */
-  async #compute(thread: Thread, from: CheckpointKey, values: unknown, as_node: string | undefined) {
-    const { thread_id } = thread
-    const run_id = newId()
-    const writes: Bulk[] = []
-    const state = new StateWriter({ thread_id, run_id })
-    const write = async (rows: Bulk[]) => void writes.push(...rows)
-    const saver = new CapturingCheckpointer({ ...this.#ports, thread_id, run_id, state, write })
-    const graph = await this.#graph(thread, saver)
-    if (!graph) {
-      throw new RunloomError('invalid', `Thread ${thread_id} has no graph yet; run an assistant on it first`)
-    }
-    const head = (await saver.getTuple({ configurable: { thread_id, checkpoint_ns: '' } }))?.checkpoint.id
-    const config = await graph.updateState(configOf(thread, from), values as never, as_node).catch(refuse)
-    const { checkpoint_ns = '', checkpoint_id } = config.configurable ?? {}
-    const encoded = state.encodeState(outputs(graph, saver.channel_values), '')
-    const template = encoded.refs === 1 ? encoded.data : JSON.stringify([encoded.data])
-    const update = { thread_id, head, writes: [...writes, ...encoded.writes], state: template }
-    return { update, checkpoint: { thread_id, checkpoint_ns, checkpoint_id } }
+  /** Creates a thread with the state that some steps make: both, or nothing. */
+  async create(args: CreateThread, supersteps: Superstep[]): Promise<Thread> {
+    const { made } = await this.#compute({ ...args, config: '{}' }, {}, supersteps)
+    return this.#ports.db.run(createThreadWithState, { ...args, made })
   }
 
-  /** After an update the newest state says what the thread waits for. */
-  async #settle(thread: Thread) {
-    const graph = await this.#graph(thread, this.#reader(thread.thread_id))
-    const snapshot = await graph?.getState(configOf(thread, {}))
-    if (!snapshot) return
-    const waiting = snapshot.tasks.filter(task => task.interrupts.length > 0)
-    await this.#ports.db.run(setStanding, {
-      thread_id: thread.thread_id,
-      resting_status: snapshot.next.length > 0 ? 'interrupted' : 'idle',
-      interrupts: Object.fromEntries(waiting.map(task => [task.id, task.interrupts])),
+  /** The state after some steps, as rows; nothing is written. */
+  async #compute(thread: ThreadConfig, from: CheckpointKey, supersteps: Superstep[]) {
+    const { thread_id } = thread
+    const run_id = newId()
+    const { graph_id, assistant_id } = JSON.parse(thread.metadata) as Record<string, unknown>
+    const state = new StateWriter({ thread_id, run_id })
+    const metadata = { thread_id, graph_id, ...(assistant_id !== undefined && { assistant_id }) }
+    const draft = new StateDraft({ ...this.#ports, thread_id, run_id, state, metadata })
+    const graph = await this.#graph(thread, draft)
+    if (!graph) {
+      throw new RunloomError(
+        'no_graph',
+        `Thread ${thread_id} has no graph; name it in metadata.graph_id, or run it first`,
+      )
+    }
+    const head = (await draft.getTuple({ configurable: { thread_id, checkpoint_ns: '' } }))?.checkpoint.id
+    const config = await graph.bulkUpdateState(configOf(thread, from), supersteps.map(langgraphStep)).catch(error => {
+      if (draft.failure) throw error
+      throw new RunloomError('invalid', `values or as_node: ${(error as Error).message}`, { cause: error })
     })
+    const { checkpoint_ns = '', checkpoint_id } = config.configurable ?? {}
+    const { next, tasks } = await graph.getState(configOf(thread, {}))
+    const waiting = tasks.filter(task => task.interrupts.length > 0)
+    const encoded = draft.values && state.encodeState(outputs(graph, draft.values), '')
+    const made: NewState = {
+      writes: [...draft.writes, ...(encoded?.writes ?? [])],
+      ...(encoded && { state: encoded.refs === 1 ? encoded.data : JSON.stringify([encoded.data]) }),
+      resting_status: next.length > 0 ? 'interrupted' : 'idle',
+      interrupts: wireText(Object.fromEntries(waiting.map(task => [task.id, task.interrupts]))),
+    }
+    return { made, head, sources: [...draft.sources.values()], checkpoint: { thread_id, checkpoint_ns, checkpoint_id } }
   }
 
   #reader(thread_id: string): Checkpointer {
@@ -128,7 +157,7 @@ export class ThreadStates {
     return new Checkpointer({ ...this.#ports, thread_id, run_id: '', state, write: readOnly })
   }
 
-  async #graph(thread: Thread, checkpointer: Checkpointer): Promise<Graph | undefined> {
+  async #graph(thread: ThreadConfig, checkpointer: Checkpointer): Promise<Graph | undefined> {
     const { graph_id } = JSON.parse(thread.metadata) as { graph_id?: string }
     if (!graph_id) return undefined
     const graph = await this.#ports.graphs.get(graph_id, JSON.parse(thread.config))
@@ -136,28 +165,18 @@ export class ThreadStates {
   }
 }
 
+type ThreadConfig = Pick<Thread, 'thread_id' | 'metadata' | 'config'>
+
 // biome-ignore lint/suspicious/noExplicitAny: a user's graph of any shape
 type Graph = CompiledStateGraph<any, any, any, any, any, any>
+type GraphStep = Parameters<Graph['bulkUpdateState']>[1][number]
 
-const EMPTY = {
-  values: {},
-  next: [],
-  tasks: [],
-  metadata: null,
-  created_at: null,
-  checkpoint: null,
-  parent_checkpoint: null,
-  interrupts: [],
-}
-
-/** Keeps the root channel values of the last checkpoint that was put. */
-class CapturingCheckpointer extends Checkpointer {
-  channel_values: Record<string, unknown> = {}
-
-  override async put(...args: Parameters<Checkpointer['put']>): ReturnType<Checkpointer['put']> {
-    const [config, checkpoint] = args
-    if (!config.configurable?.checkpoint_ns) this.channel_values = checkpoint.channel_values
-    return super.put(...args)
+function langgraphStep({ updates }: Superstep): GraphStep {
+  return {
+    updates: updates.map(({ values, command, as_node }) => ({
+      values: (command ? langgraphCommand(command as RunCommand) : values) as Record<string, unknown>,
+      ...(as_node != null && { asNode: as_node }),
+    })),
   }
 }
 
@@ -166,7 +185,7 @@ function outputs(graph: Graph, channel_values: Record<string, unknown>): Record<
   return Object.fromEntries(names.filter(name => name in channel_values).map(name => [name, channel_values[name]]))
 }
 
-function configOf(thread: Thread, { checkpoint_id, checkpoint_ns, checkpoint_map }: CheckpointKey) {
+function configOf(thread: ThreadConfig, { checkpoint_id, checkpoint_ns, checkpoint_map }: CheckpointKey) {
   const { configurable } = JSON.parse(thread.config) as { configurable?: Record<string, unknown> }
   return {
     configurable: {
@@ -177,54 +196,6 @@ function configOf(thread: Thread, { checkpoint_id, checkpoint_ns, checkpoint_map
       ...(checkpoint_map && { checkpoint_map }),
     },
   }
-}
-
-function wireState(snapshot: StateSnapshot): Record<string, unknown> {
-  const { values, next, tasks, metadata, createdAt, config, parentConfig } = snapshot
-  return {
-    values: values ?? {},
-    next,
-    tasks: tasks.map(wireTask),
-    metadata: metadata ?? null,
-    created_at: createdAt ?? null,
-    checkpoint: wireCheckpoint(config),
-    parent_checkpoint: wireCheckpoint(parentConfig),
-    interrupts: tasks.flatMap(task => task.interrupts),
-  }
-}
-
-function wireTask(task: StateSnapshot['tasks'][number]): Record<string, unknown> {
-  const { id, name, path, error, interrupts, state, result } = task as typeof task & { result?: unknown }
-  const nested = state && 'values' in state ? (state as StateSnapshot) : undefined
-  return {
-    id,
-    name,
-    path: path ?? [],
-    error: error === undefined ? null : errorText(error),
-    interrupts,
-    checkpoint: nested ? wireCheckpoint(nested.config) : wireCheckpoint(state as StateSnapshot['config'] | undefined),
-    state: nested ? wireState(nested) : null,
-    result: result ?? null,
-  }
-}
-
-/** As text: clients try to parse `{error, message}` from it. */
-function errorText(error: unknown): string {
-  if (typeof error === 'string') return error
-  const { name = 'Error', message = '' } = error as Partial<Error>
-  return JSON.stringify({ error: name, message })
-}
-
-function wireCheckpoint(config: StateSnapshot['config'] | undefined) {
-  const { thread_id, checkpoint_id, checkpoint_ns, checkpoint_map } = config?.configurable ?? {}
-  if (checkpoint_id === undefined && !checkpoint_ns) return null
-  return { thread_id, checkpoint_id, checkpoint_ns: checkpoint_ns ?? '', checkpoint_map: checkpoint_map ?? null }
-}
-
-function refuse(error: unknown): never {
-  const { name, message } = error as Error
-  if (name !== 'InvalidUpdateError') throw error
-  throw new RunloomError('invalid', `values or as_node: ${message}`, { cause: error })
 }
 
 async function readOnly(): Promise<void> {

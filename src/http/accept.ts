@@ -38,6 +38,7 @@ export function runPath({ thread_id, run_id }: Run, onThread: boolean): string {
 }
 
 async function create(ports: Ports, args: CreateRun): Promise<Run> {
+  ports.webhooks.check(args.kwargs.webhook)
   const { run, claimed, repeated, superseded } = await ports.worker.startHere<Created>(claim =>
     ports.db.run(createRun, claim ? { ...args, claim } : args),
   )

@@ -2,11 +2,16 @@
 import { Hono } from 'hono'
 import { cors } from 'hono/cors'
 import { assistantRoutes } from './assistants.ts'
+import { cronRoutes } from './crons.ts'
 import { errorHandler } from './errors.ts'
 import type { Ports } from './ports.ts'
 import { runRoutes } from './runs.ts'
+import { stateRoutes } from './states.ts'
+import { storeRoutes } from './store.ts'
 import { systemRoutes } from './system.ts'
+import { threadStreamRoutes } from './thread-stream.ts'
 import { threadRoutes } from './threads.ts'
+import { webhookRoutes } from './webhooks.ts'
 
 /** Headers that browsers must be let see (contracts: langgraph §1). */
 const EXPOSED = ['content-location', 'location', 'x-pagination-total', 'x-pagination-next']
@@ -19,6 +24,11 @@ export function createApp(ports: Ports): Hono {
   app.route('/', systemRoutes(ports))
   app.route('/', assistantRoutes(ports))
   app.route('/', threadRoutes(ports))
+  app.route('/', stateRoutes(ports))
+  app.route('/', threadStreamRoutes(ports))
   app.route('/', runRoutes(ports))
+  app.route('/', storeRoutes(ports))
+  app.route('/', cronRoutes(ports))
+  app.route('/', webhookRoutes(ports))
   return app
 }

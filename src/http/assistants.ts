@@ -1,46 +1,164 @@
-// Assistants over HTTP (contracts: langgraph §2): found, and shown as graph and schemas.
+// Assistants and their versions over HTTP (contracts: langgraph §2), and what their graphs look like.
 import { type Context, Hono } from 'hono'
-import { type Assistant, getAssistant, searchAssistants } from '../core/assistants.ts'
+import { patchAssistant, searchVersions, setLatestVersion } from '../core/assistant-versions.ts'
+import {
+  type Assistant,
+  countAssistants,
+  createAssistant,
+  deletableAssistant,
+  deleteAssistant,
+  getAssistant,
+  runsOfAssistant,
+  searchAssistants,
+  threadsOfAssistant,
+} from '../core/assistants.ts'
+import { RunloomError } from '../core/errors.ts'
+import { newId } from '../core/ids.ts'
 import { jsonText } from '../core/json.ts'
+import { deleteRun } from '../core/runs.ts'
+import { deleteThread } from '../core/threads.ts'
 import { drawable, schemas, subgraphs } from '../graph/introspect.ts'
 import * as protocol from '../protocol/assistants.ts'
 import { flag } from '../protocol/common.ts'
 import { body, parse } from './errors.ts'
+import { announceStop } from './follow.ts'
+import { pageHeaders, selected } from './pages.ts'
 import type { Ports } from './ports.ts'
 import { wireAssistant } from './wire.ts'
 
-export function assistantRoutes({ db, graphs }: Ports) {
-  const find = (c: Context) => db.run(getAssistant, c.req.param('assistant_id') as string)
+export function assistantRoutes(ports: Ports) {
+  const { db, graphs } = ports
+  const id = (c: Context) => c.req.param('assistant_id') as string
+  const find = (c: Context) => db.run(getAssistant, id(c))
   const graphOf = ({ graph_id, config }: Assistant) => graphs.get(graph_id, JSON.parse(config))
+  const one = '/assistants/:assistant_id' as const
 
   return new Hono()
+    .post('/assistants', async c => c.json(wireAssistant(await create(ports, c))))
     .post('/assistants/search', async c => {
-      const { graph_id, name, metadata, limit, offset } = await body(c, protocol.searchAssistants)
-      const found = await db.run(searchAssistants, {
+      const request = await body(c, protocol.searchAssistants)
+      const { limit, offset, sort_by, sort_order, select } = request
+      const { assistants, total } = await db.run(searchAssistants, {
+        ...filterOf(request),
         limit: limit ?? 10,
         offset: offset ?? 0,
-        ...(graph_id && { graph_id }),
-        ...(name && { name }),
-        ...(metadata && { metadata: jsonText(metadata) }),
+        sort_by: sort_by ?? 'created_at',
+        sort_order: sort_order ?? 'desc',
       })
-      return c.json(found.map(wireAssistant))
+      pageHeaders(c, { offset: offset ?? 0, shown: assistants.length, total })
+      return c.json(assistants.map(assistant => selected(wireAssistant(assistant), select)))
     })
-    .get('/assistants/:assistant_id', async c => c.json(wireAssistant(await find(c))))
-    .get('/assistants/:assistant_id/graph', async c => {
-      const xray = c.req.query('xray') ?? ''
-      return c.json(
-        await drawable(
-          await graphOf(await find(c)),
-          /^[2-9]\d*$/.test(xray) ? Number(xray) : parse(flag, xray, 'xray'),
-        ),
-      )
+    .post('/assistants/count', async c =>
+      c.json(await db.run(countAssistants, filterOf(await body(c, protocol.countAssistants)))),
+    )
+    .get(one, async c => c.json(wireAssistant(await find(c))))
+    .patch(one, async c => c.json(wireAssistant(await patch(ports, c, id(c)))))
+    .delete(one, async c => c.json(await remove(ports, c, id(c))))
+    .get(`${one}/graph`, async c => {
+      const xray = parse(protocol.xray, c.req.query('xray') ?? '', 'xray')
+      return c.json(await drawable(await graphOf(await find(c)), xray))
     })
-    .get('/assistants/:assistant_id/schemas', async c => {
+    .get(`${one}/schemas`, async c => {
       const assistant = await find(c)
       return c.json(await schemas(assistant.graph_id, await graphOf(assistant)))
     })
-    .get('/assistants/:assistant_id/subgraphs/:namespace?', async c => {
+    .get(`${one}/subgraphs/:namespace?`, async c => {
       const recurse = parse(flag, c.req.query('recurse'), 'recurse')
       return c.json(await subgraphs(await graphOf(await find(c)), c.req.param('namespace'), recurse))
     })
+    .post(`${one}/versions`, async c => {
+      const { limit, offset, metadata } = await body(c, protocol.searchVersions)
+      const { versions, total } = await db.run(searchVersions, {
+        assistant_id: id(c),
+        limit: limit ?? 10,
+        offset: offset ?? 0,
+        ...(metadata && { metadata: jsonText(metadata) }),
+      })
+      pageHeaders(c, { offset: offset ?? 0, shown: versions.length, total })
+      return c.json(versions.map(wireAssistant))
+    })
+    .post(`${one}/latest`, async c => {
+      const { version } = await body(c, protocol.latestVersion)
+      const wanted = parse(protocol.version, version ?? c.req.query('version'), 'version')
+      return c.json(wireAssistant(await db.run(setLatestVersion, { assistant_id: id(c), version: wanted })))
+    })
+}
+
+async function create({ db, graphs }: Ports, c: Context): Promise<Assistant> {
+  const request = await body(c, protocol.createAssistant)
+  graphs.check(request.graph_id)
+  return db.run(createAssistant, {
+    assistant_id: request.assistant_id ?? newId(),
+    graph_id: request.graph_id,
+    name: request.name ?? 'Untitled',
+    description: request.description ?? null,
+    config: jsonText(request.config ?? {}),
+    context: jsonText(request.context ?? {}),
+    metadata: jsonText(request.metadata ?? {}),
+    if_exists: request.if_exists ?? 'raise',
+  })
+}
+
+async function patch({ db, graphs }: Ports, c: Context, assistant_id: string): Promise<Assistant> {
+  const { graph_id, name, description, config, context, metadata } = await body(c, protocol.patchAssistant)
+  if (graph_id != null) graphs.check(graph_id)
+  return db.run(patchAssistant, {
+    assistant_id,
+    metadata: metadata ?? {},
+    ...(graph_id != null && { graph_id }),
+    ...(name != null && { name }),
+    ...(description != null && { description }),
+    ...(config && { config: jsonText(config) }),
+    ...(context && { context: jsonText(context) }),
+  })
+}
+
+/** Runs or threads that are removed at once. */
+const PAGE = 100
+
+/**
+ * Removes an assistant and its runs, asked for also the threads they ran on. Runs in flight are stopped first, by their
+ * owners where they have one. It goes last, so that a removal that was cut short can be repeated.
+ */
+async function remove(ports: Ports, c: Context, id: string): Promise<string[]> {
+  const { db } = ports
+  const withThreads = parse(flag, c.req.query('delete_threads'), 'delete_threads')
+  const { assistant_id } = await db.run(deletableAssistant, id)
+  const page = { assistant_id, limit: PAGE }
+  while (withThreads) {
+    const threads = await db.run(threadsOfAssistant, page)
+    if (threads.length === 0) break
+    for (const stopped of await Promise.all(
+      threads.map(({ thread_id }) => db.run(deleteThread, thread_id).catch(gone)),
+    )) {
+      for (const run_id of stopped ?? []) announceStop(ports, run_id)
+    }
+  }
+  for (;;) {
+    const runs = await db.run(runsOfAssistant, page)
+    if (runs.length === 0) break
+    c.req.raw.signal.throwIfAborted()
+    await Promise.all(runs.map(run => removeRun(ports, run.run_id, c.req.raw.signal)))
+  }
+  await db.run(deleteAssistant, assistant_id)
+  return [assistant_id]
+}
+
+async function removeRun(ports: Ports, run_id: string, signal: AbortSignal): Promise<void> {
+  const deleted = await ports.db.run(deleteRun, { run_id, by: 'assistant deleted' }).catch(gone)
+  announceStop(ports, run_id)
+  if (deleted?.pending) await ports.log.ended(run_id, signal)
+}
+
+/** Somebody else was faster. */
+function gone(error: unknown): undefined {
+  if (!(error instanceof RunloomError && error.code === 'not_found')) throw error
+}
+
+function filterOf({ graph_id, name, metadata }: protocol.AssistantFilter) {
+  return {
+    ...(graph_id != null && { graph_id }),
+    ...(name && { name }),
+    ...(metadata && { metadata: jsonText(metadata) }),
+  }
 }

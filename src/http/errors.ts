@@ -4,9 +4,13 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { z } from 'zod'
 import { type ErrorCode, RunloomError } from '../core/errors.ts'
 import { errorFields, type Logger } from '../core/logger.ts'
+import { isOutage } from '../db/database.ts'
+import { Closing } from '../events/event-log.ts'
 
 const STATUS: Record<ErrorCode, ContentfulStatusCode> = {
   invalid: 422,
+  no_graph: 400,
+  malformed: 400,
   not_found: 404,
   gone: 410,
   conflict: 409,
@@ -14,11 +18,15 @@ const STATUS: Record<ErrorCode, ContentfulStatusCode> = {
   unavailable: 503,
 }
 
+const OUTAGE = 'The database cannot be used just now; try again later. The server log has the reason'
+
 export function errorHandler(logger: Logger) {
   return (error: Error, c: Context) => {
     if (error instanceof RunloomError) return c.json({ detail: error.message, ...error.details }, STATUS[error.code])
     if (error instanceof z.ZodError) return c.json({ detail: describe(error) }, 422)
+    if (error instanceof Closing) return c.json({ detail: error.message }, STATUS.unavailable)
     logger('error', 'a request failed', { method: c.req.method, path: c.req.path, ...errorFields(error) })
+    if (isOutage(error)) return c.json({ detail: OUTAGE }, STATUS.unavailable)
     return c.json({ detail: 'Internal server error; the server log has the reason' }, 500)
   }
 }

@@ -66,11 +66,12 @@ const CANCEL_WAIT_MS = 60_000
 
 async function resultOf({ db, texts }: Ports, { run_id, thread_id }: Run): Promise<string> {
   const outcome = await db.run(runOutcome, run_id)
-  const { values, interrupt, error } = outcome ?? {}
+  if (!outcome) return 'null'
+  const { run, values, error } = outcome
   if (error) return `{"__error__":${error.data}}`
-  const text = (stored: { data: string; refs: number } | undefined) =>
-    stored === undefined ? null : stored.refs === 1 ? texts.render(thread_id, stored.data) : stored.data
-  return waitResult(await text(values), await text(interrupt))
+  const { interrupts = [] } = JSON.parse(run.ending ?? '{}') as { interrupts?: unknown[] }
+  const text = values?.refs === 1 ? await texts.render(thread_id, values.data) : values?.data
+  return waitResult(text ?? null, interrupts)
 }
 
 function leaving(ports: Ports, run: Run, { cancelOnDisconnect }: Following) {

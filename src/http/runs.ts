@@ -2,12 +2,14 @@
 // and waiting follow its log like any other reader.
 import { type Context, Hono } from 'hono'
 import { RunloomError } from '../core/errors.ts'
+import { jsonText } from '../core/json.ts'
 import { deleteRun, getRun, listRuns, type Run, runsInFlight } from '../core/runs.ts'
 import { flag, queryList } from '../protocol/common.ts'
 import * as protocol from '../protocol/runs.ts'
 import { type Accepted, accept, acceptBatch } from './accept.ts'
 import { body, parse } from './errors.ts'
 import { announceStop, requestCancel, streamRun, waitForRun } from './follow.ts'
+import { selected } from './pages.ts'
 import type { Ports } from './ports.ts'
 import { wireRun } from './wire.ts'
 
@@ -22,7 +24,7 @@ export function runRoutes(ports: Ports) {
   }
   app.post('/runs/batch', async c => c.json((await acceptBatch(ports, await c.req.text())).map(wireRun)))
   app.post('/runs/cancel', c => cancelMany(ports, c))
-  app.get(thread, async c => c.json((await list(ports, c)).map(wireRun)))
+  app.get(thread, async c => c.json(await list(ports, c)))
   app.get(`${thread}/:run_id`, async c => c.json(wireRun(await find(ports, c))))
   app.delete(`${thread}/:run_id`, c => remove(ports, c))
   app.get(`${thread}/:run_id/join`, async c => join(ports, c, await find(ports, c)))
@@ -85,15 +87,18 @@ function keyOf(c: Context) {
   return { run_id: c.req.param('run_id') as string, ...(thread_id !== undefined && { thread_id }) }
 }
 
-function list(ports: Ports, c: Context): Promise<Run[]> {
-  const { limit, offset, status, metadata } = parse(protocol.listRuns, c.req.query())
-  return ports.db.run(listRuns, {
+async function list(ports: Ports, c: Context) {
+  const asked = queryList([...(c.req.queries('select') ?? []), ...(c.req.queries('select[]') ?? [])])
+  const query = { ...c.req.query(), select: asked.length > 0 ? asked : undefined }
+  const { limit, offset, status, metadata, select } = parse(protocol.listRuns, query)
+  const runs = await ports.db.run(listRuns, {
     thread_id: c.req.param('thread_id') as string,
     limit: limit ?? 10,
     offset: offset ?? 0,
     ...(status && { status }),
-    ...(metadata && { metadata }),
+    ...(metadata && { metadata: jsonText(metadata) }),
   })
+  return runs.map(run => selected(wireRun(run), select))
 }
 
 /** Answers when the run is gone, also where its owner had to stop it first. */

@@ -13,7 +13,7 @@ export function systemRoutes({ db, version }: Ports) {
       c.json({
         version,
         context: 'js',
-        flags: { assistants: true, crons: false, langsmith: false, langsmith_tracing_replicas: false },
+        flags: { assistants: true, crons: true, langsmith: false, langsmith_tracing_replicas: false },
         metadata: {},
       }),
     )

@@ -1,78 +1,116 @@
-// Threads and their state over HTTP (contracts: langgraph §3).
+// Threads over HTTP (contracts: langgraph §3).
 import { type Context, Hono } from 'hono'
+import { RunloomError } from '../core/errors.ts'
 import { newId } from '../core/ids.ts'
 import { jsonText } from '../core/json.ts'
-import {
-  copyThread,
-  createThread,
-  deleteThread,
-  getThread,
-  patchThread,
-  searchThreads,
-  type Thread,
-} from '../core/threads.ts'
-import { flag } from '../protocol/common.ts'
+import { copyThread } from '../core/thread-copy.ts'
+import { pruneThread } from '../core/thread-prune.ts'
+import { countThreads, searchThreads } from '../core/thread-search.ts'
+import { threadStorage } from '../core/thread-storage.ts'
+import { type CreateThread, createThread, deleteThread, getThread, patchThread, type Thread } from '../core/threads.ts'
+import { queryList } from '../protocol/common.ts'
 import * as protocol from '../protocol/threads.ts'
-import { body, parse } from './errors.ts'
+import { body } from './errors.ts'
 import { announceStop } from './follow.ts'
+import { pageHeaders, selected } from './pages.ts'
 import type { Ports } from './ports.ts'
-import { wireThread } from './wire.ts'
+import { extracted, wireThread, wireTtl } from './wire.ts'
 
 export function threadRoutes(ports: Ports) {
   const { db, states } = ports
   const id = (c: Context) => c.req.param('thread_id') as string
   const wire = async (thread: Thread) => wireThread(thread, await states.values(thread))
-  const subgraphs = (c: Context) => parse(flag, c.req.query('subgraphs'), 'subgraphs')
+  const one = '/threads/:thread_id' as const
 
   return new Hono()
-    .post('/threads', async c => {
-      const { thread_id, metadata, if_exists } = await body(c, protocol.createThread)
-      const thread = { thread_id: thread_id ?? newId(), metadata: jsonText(metadata ?? {}), hidden: 0 as const }
-      return c.json(await wire(await db.run(createThread, { ...thread, if_exists: if_exists ?? 'raise' })))
-    })
+    .post('/threads', async c => c.json(await wire(await create(ports, c))))
     .post('/threads/search', async c => {
-      const { metadata, status, limit, offset } = await body(c, protocol.searchThreads)
-      const found = await db.run(searchThreads, {
+      const request = await body(c, protocol.searchThreads)
+      const { limit, offset, sort_by, sort_order, ids } = request
+      const { threads, total } = await db.run(searchThreads, {
+        ...filterOf(request),
+        ...(ids && { ids }),
         limit: limit ?? 10,
         offset: offset ?? 0,
-        ...(metadata && { metadata: jsonText(metadata) }),
-        ...(status && { status }),
+        sort_by: sort_by ?? 'created_at',
+        sort_order: sort_order ?? 'desc',
       })
-      return c.json(await Promise.all(found.map(wire)))
+      pageHeaders(c, { offset: offset ?? 0, shown: threads.length, total })
+      return c.json(await Promise.all(threads.map(thread => found(ports, thread, request))))
     })
-    .get('/threads/:thread_id', async c => c.json(await wire(await db.run(getThread, id(c)))))
-    .patch('/threads/:thread_id', async c => {
-      const { metadata } = await body(c, protocol.patchThread)
-      const thread = await db.run(patchThread, { thread_id: id(c), metadata: jsonText(metadata ?? {}) })
-      return c.req.header('prefer') === 'return=minimal' ? c.body(null, 204) : c.json(await wire(thread))
+    .post('/threads/count', async c =>
+      c.json(await db.run(countThreads, filterOf(await body(c, protocol.countThreads)))),
+    )
+    .post('/threads/prune', async c => {
+      const { thread_ids, strategy } = await body(c, protocol.pruneThreads)
+      const prune = strategy === 'keep_latest' ? (id: string) => db.run(pruneThread, id) : remover(ports)
+      const pruned = await Promise.all([...new Set(thread_ids)].map(prune))
+      return c.json({ pruned_count: pruned.filter(done => done).length })
     })
-    .delete('/threads/:thread_id', async c => {
+    .get(one, async c => {
+      const thread = await db.run(getThread, id(c))
+      const include = queryList([...(c.req.queries('include') ?? []), ...(c.req.queries('include[]') ?? [])])
+      return c.json({ ...(await wire(thread)), ...(include.includes('ttl') && { ttl: wireTtl(thread) }) })
+    })
+    .patch(one, async c => {
+      const { metadata, ttl } = await body(c, protocol.patchThread)
+      const patch = { thread_id: id(c), metadata: jsonText(metadata ?? {}), ...(ttl && { ttl }) }
+      const thread = await db.run(patchThread, patch)
+      const minimal = c.req.header('prefer')?.includes('return=minimal')
+      return minimal ? c.body(null, 204) : c.json(await wire(thread))
+    })
+    .delete(one, async c => {
       for (const run_id of await db.run(deleteThread, id(c))) announceStop(ports, run_id)
       return c.body(null, 204)
     })
-    .post('/threads/:thread_id/copy', async c =>
+    .post(`${one}/copy`, async c =>
       c.json(await wire(await db.run(copyThread, { thread_id: id(c), copy_id: newId() }))),
     )
-    .get('/threads/:thread_id/state', async c => json(c, await states.get(id(c), {}, subgraphs(c))))
-    .post('/threads/:thread_id/state', async c => {
-      const { values, as_node, checkpoint, checkpoint_id } = await body(c, protocol.updateState)
-      const from = checkpoint ?? (checkpoint_id ? { checkpoint_id } : {})
-      return c.json({ checkpoint: await states.update(id(c), from, values, as_node ?? undefined) })
-    })
-    .post('/threads/:thread_id/state/checkpoint', async c => {
-      const request = await body(c, protocol.stateAtCheckpoint)
-      return json(c, await states.get(id(c), request.checkpoint, request.subgraphs ?? false))
-    })
-    .get('/threads/:thread_id/state/:checkpoint_id', async c =>
-      json(c, await states.get(id(c), { checkpoint_id: c.req.param('checkpoint_id') }, subgraphs(c))),
-    )
-    .on(['GET', 'POST'], '/threads/:thread_id/history', async c => {
-      const given = c.req.method === 'GET' ? parse(protocol.history, c.req.query()) : await body(c, protocol.history)
-      return json(c, await states.history(id(c), given))
-    })
+    .get(`${one}/storage`, async c => c.json(await db.run(threadStorage, id(c))))
 }
 
-/** A response whose JSON is text already. */
-function json(c: Context, text: string): Response {
-  return c.body(text, 200, { 'content-type': 'application/json' })
+async function create({ db, graphs, states }: Ports, c: Context): Promise<Thread> {
+  const { thread_id, metadata, if_exists, ttl, supersteps } = await body(c, protocol.createThread)
+  const thread: CreateThread = {
+    thread_id: thread_id ?? newId(),
+    metadata: jsonText(metadata ?? {}),
+    hidden: 0,
+    if_exists: if_exists ?? 'raise',
+    ...(ttl && { ttl }),
+  }
+  if (!supersteps || supersteps.length === 0) return db.run(createThread, thread)
+  if (typeof metadata?.graph_id === 'string') graphs.check(metadata.graph_id)
+  return states.create(thread, supersteps)
+}
+
+/** A thread as a search shows it: what was selected, and what was asked to be extracted. */
+async function found({ states }: Ports, thread: Thread, { select, extract }: protocol.ThreadSearch) {
+  const paths = Object.entries(extract ?? {})
+  const needsValues = !select || select.includes('values') || paths.some(([, path]) => path.startsWith('values'))
+  const wired = wireThread(thread, needsValues ? await states.values(thread) : null)
+  return {
+    ...selected(wired, select),
+    ...(extract && { extracted: Object.fromEntries(paths.map(([alias, path]) => [alias, extracted(wired, path)])) }),
+  }
+}
+
+/** Deletes a thread; false when there is none. */
+function remover(ports: Ports) {
+  return async (thread_id: string): Promise<boolean> => {
+    try {
+      for (const run_id of await ports.db.run(deleteThread, thread_id)) announceStop(ports, run_id)
+      return true
+    } catch (error) {
+      if (error instanceof RunloomError && error.code === 'not_found') return false
+      throw error
+    }
+  }
+}
+
+function filterOf({ metadata, values, status }: Pick<protocol.ThreadSearch, 'metadata' | 'values' | 'status'>) {
+  return {
+    ...(metadata && { metadata: jsonText(metadata) }),
+    ...(values && { values: jsonText(values) }),
+    ...(status && { status }),
+  }
 }

@@ -1,5 +1,5 @@
 // Rows as the root face shows them. Columns are wire fields already; what is JSON text in the table becomes JSON here.
-import type { Assistant } from '../core/assistants.ts'
+import type { Assistant, AssistantVersion } from '../core/assistants.ts'
 import type { Run } from '../core/runs.ts'
 import type { Thread } from '../core/threads.ts'
 
@@ -43,9 +43,32 @@ export function wireThread(thread: Thread, values: string | null) {
   }
 }
 
-export function wireAssistant(assistant: Assistant) {
+/** Null for a thread that lives until it is deleted. `expires_at` moves whenever the thread is used. */
+export function wireTtl({ ttl_strategy, ttl_minutes, expires_at }: Thread) {
+  if (ttl_minutes === null) return null
   return {
-    ...assistant,
+    strategy: ttl_strategy,
+    ttl_minutes,
+    expires_at: expires_at === null ? null : new Date(expires_at).toISOString(),
+  }
+}
+
+/** What is found at a path (`values.messages[-1].content`); null where there is nothing. */
+export function extracted(thread: object, path: string): unknown {
+  let found: unknown = thread
+  for (const [, key, index] of path.matchAll(/(?:^|\.)([^.[\]]+)|\[(-?\d+)\]/g)) {
+    if (typeof found !== 'object' || found === null) return null
+    if (index !== undefined) found = Array.isArray(found) ? found.at(Number(index)) : undefined
+    else found = Object.hasOwn(found, key as string) ? (found as Record<string, unknown>)[key as string] : undefined
+  }
+  return found ?? null
+}
+
+/** An assistant, or one of its versions. */
+export function wireAssistant<T extends AssistantVersion>(assistant: T) {
+  const { system: _, ...shown } = assistant as T & Partial<Assistant>
+  return {
+    ...shown,
     config: JSON.parse(assistant.config),
     context: JSON.parse(assistant.context),
     metadata: JSON.parse(assistant.metadata),

@@ -8,6 +8,8 @@ export const object = z.record(z.string(), z.unknown())
 export const limit = z.coerce.number().int().min(1).max(1000).nullish()
 export const offset = z.coerce.number().int().min(0).nullish()
 
+export const sortOrder = z.enum(['asc', 'desc']).nullish()
+
 /** A boolean in a query: true/false as JSON has them, 1/0 as older clients send them. */
 export const flag = z
   .enum(['true', 'false', '1', '0', ''])
@@ -16,11 +18,30 @@ export const flag = z
 
 /** A list in a query: a JSON array, repeated keys, or comma-separated. */
 export function queryList(values: readonly string[]): string[] {
-  return values.flatMap(value => {
-    if (value.startsWith('[')) return z.array(z.string()).parse(JSON.parse(value))
-    return value.startsWith('"') ? [z.string().parse(JSON.parse(value))] : value.split(',')
-  })
+  return values.flatMap(value => jsonList(value) ?? value.split(','))
 }
+
+function jsonList(value: string): string[] | undefined {
+  if (!/^[["]/.test(value)) return undefined
+  try {
+    return [JSON.parse(value)].flat().map(String)
+  } catch {
+    return undefined
+  }
+}
+
+/** An object in a query, as JSON. */
+export const queryObject = z
+  .string()
+  .transform((text, context) => {
+    try {
+      return JSON.parse(text) as unknown
+    } catch {
+      context.addIssue({ code: 'custom', message: 'must be a JSON object' })
+      return z.NEVER
+    }
+  })
+  .pipe(object)
 
 export const uuid = z.uuid({ error: 'must be a UUID' })
 

@@ -1,6 +1,6 @@
 // Run creation and its options (contracts: langgraph §4.2).
 import { z } from 'zod'
-import { checkpoint, config, limit, object, offset, uuid } from './common.ts'
+import { checkpoint, config, limit, object, offset, queryObject, uuid } from './common.ts'
 
 export const STREAM_MODES = [
   'values',
@@ -68,4 +68,23 @@ export const cancelRuns = z.object({
   run_ids: z.array(uuid).nullish(),
 })
 
-export const listRuns = z.object({ limit, offset, status: z.string().nullish(), metadata: z.string().nullish() })
+const RUN_FIELDS = [
+  'run_id',
+  'thread_id',
+  'assistant_id',
+  'status',
+  'metadata',
+  'kwargs',
+  'multitask_strategy',
+  'created_at',
+  'updated_at',
+  'cancel_reason',
+] as const
+
+export const listRuns = z.object({
+  limit,
+  offset,
+  status: z.enum(['pending', 'running', 'success', 'error', 'timeout', 'interrupted']).nullish(),
+  metadata: queryObject.nullish(),
+  select: z.array(z.enum(RUN_FIELDS)).nullish(),
+})

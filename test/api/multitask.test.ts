@@ -106,7 +106,7 @@ forEachServer('multitask', server => {
     assert.equal(runs.length, 2)
     const shown = await client.threads.search({ limit: 1000 })
     assert.ok(!shown.some(thread => runs.some(run => run.thread_id === thread.thread_id)))
-    const [{ data }] = events as [{ data: { run_id: string } }]
+    const data = events[0]?.data as { run_id: string }
     const replay = await collect(other.runs.joinStream(null, data.run_id, { lastEventId: '-1' }))
     assert.deepEqual(replay, events)
   })

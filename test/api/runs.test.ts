@@ -121,6 +121,21 @@ forEachServer('runs', server => {
     assert.equal((await client.threads.get(thread_id)).status, 'idle')
   })
 
+  test('several questions at once are answered by id, singly or together', async () => {
+    const { client, other } = server()
+    for (const together of [true, false]) {
+      const { thread_id } = await client.threads.create()
+      const asked = await client.runs.wait(thread_id, 'ask_both', { input: {} })
+      const open = (asked as { __interrupt__: { id: string; value: string }[] }).__interrupt__
+      assert.deepEqual(open.map(({ value }) => value).sort(), ['left?', 'right?'])
+      const answers = open.map(({ id, value }) => ({ [id]: `to ${value}` }))
+      const given = together ? [Object.assign({}, ...answers)] : answers
+      let values: unknown
+      for (const resume of given) values = await other.runs.wait(thread_id, 'ask_both', { command: { resume } })
+      assert.deepEqual(values, { answers: ['left to left?', 'right to right?'] })
+    }
+  })
+
   test('static breakpoints stop and go on with null', async () => {
     const { client } = server()
     const { thread_id } = await client.threads.create()

@@ -40,6 +40,8 @@ export interface Core {
   sql(strings: TemplateStringsArray, ...values: unknown[]): Promise<Row[]>
   /** Opens the same database once more, as another process would. */
   again(): Promise<Core>
+  /** Workers over it, which end with it where a test failed to end them. */
+  workers: TestWorker[]
   /** Removes all threads and runs. */
   empty(): Promise<void>
   close(): Promise<void>
@@ -48,8 +50,14 @@ export interface Core {
 /** Opens a database with the assistant `g`. */
 export async function openCore(url: string): Promise<Core> {
   const db = await openDatabase(url, { sync: 'normal', connections: 20 })
-  await migrate(db)
-  await db.run(syncSystemAssistants, [{ graph_id: 'g', description: null }])
+  try {
+    await migrate(db)
+    await db.run(syncSystemAssistants, [{ graph_id: 'g', description: null }])
+  } catch (error) {
+    await db.close()
+    throw error
+  }
+  const workers: TestWorker[] = []
   const query: Core['sql'] = (strings, ...values) => {
     const statement = sql(strings, ...(values as Value[]))
     return db.run(anySql, { strings: [...statement.strings], values: statement.values as Value[] })
@@ -59,7 +67,11 @@ export async function openCore(url: string): Promise<Core> {
     db,
     sql: query,
     again: () => openCore(url),
-    close: () => db.close(),
+    workers,
+    async close() {
+      await Promise.all(workers.map(worker => worker.close()))
+      await db.close()
+    },
     async empty() {
       for (const table of ['threads', 'run_events', ...STATE_TABLES]) {
         await db.run(anySql, { strings: [`delete from ${table}`], values: [] })
@@ -218,7 +230,13 @@ export function startWorker(
     },
   )
   worker.start()
-  return {
+  let closed: Promise<void> | undefined
+  const close = async () => {
+    await worker.close()
+    await log.close()
+    await bus.close()
+  }
+  const started: TestWorker = {
     worker,
     log,
     bus,
@@ -231,10 +249,11 @@ export function startWorker(
       if (!claimed) bus.publish('work')
       return run
     },
-    async close() {
-      await worker.close()
-      await log.close()
-      await bus.close()
+    close() {
+      closed ??= close()
+      return closed
     },
   }
+  core.workers.push(started)
+  return started
 }

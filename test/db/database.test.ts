@@ -74,7 +74,10 @@ forEachDatabase('a database', open => {
   })
 
   test('a domain error stays one, with its code and details', async () => {
-    const error = await db.run(refuse, { statements: [], how: 'domain' }).then(assert.fail, error => error)
+    const error = await db.run(refuse, { statements: [], how: 'domain' }).then(
+      () => assert.fail(),
+      error => error,
+    )
     assert.ok(error instanceof RunloomError)
     assert.equal(error.code, 'conflict')
     assert.equal(error.message, 'refused')
@@ -83,12 +86,18 @@ forEachDatabase('a database', open => {
   })
 
   test('other errors keep their name, message, stack and own fields', async () => {
-    const plain = await db.run(refuse, { statements: [], how: 'plain' }).then(assert.fail, error => error)
+    const plain = await db.run(refuse, { statements: [], how: 'plain' }).then(
+      () => assert.fail(),
+      error => error,
+    )
     assert.equal(plain.message, 'plain')
     assert.equal(plain.code, 'X_CODE')
     assert.match(plain.stack, /transitions\.ts/)
     assert.ok(!(plain instanceof RunloomError))
-    const typeError = await db.run(refuse, { statements: [], how: 'type' }).then(assert.fail, error => error)
+    const typeError = await db.run(refuse, { statements: [], how: 'type' }).then(
+      () => assert.fail(),
+      error => error,
+    )
     assert.equal(typeError.name, 'TypeError')
   })
 
@@ -102,7 +111,10 @@ forEachDatabase('a database', open => {
   }
   for (const [what, statements] of Object.entries(refused)) {
     test(`says that it refuses ${what}, so that nobody tries again`, async () => {
-      const error = await run(...statements).then(assert.fail, error => error)
+      const error = await run(...statements).then(
+        () => assert.fail(),
+        error => error,
+      )
       assert.ok(isRefused(error), `${error.name} ${error.code} ${error.errcode}: ${error.message}`)
     })
   }

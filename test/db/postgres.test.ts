@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import sql from 'sql-template-tag'
-import { openDatabase } from '../../src/db/database.ts'
+import { isRefused, openDatabase } from '../../src/db/database.ts'
 import { createDatabase, dropDatabase } from '../support/postgres.ts'
 import { execute, portable, refuse } from './transitions.ts'
 
@@ -21,6 +21,19 @@ describe('postgres', () => {
     for (const how of ['domain', 'plain', 'type'] as const)
       await assert.rejects(db.run(refuse, { statements: [], how }))
     await assert.rejects(db.run(execute, [portable(sql`select 1 / 0`)]))
+    assert.deepEqual(await db.run(execute, [backend]), [before])
+    await db.close()
+  })
+
+  test('a value that cannot be sent is refused, and no reason to try again', async () => {
+    const db = await openDatabase(url, { connections: 1 })
+    const [before] = await db.run(execute, [backend])
+    const bad = { toPostgres: () => assert.fail(new TypeError('no such value')) }
+    const error = await db.run(execute, [portable(sql`select ${bad as never} as bad`)]).then(
+      () => assert.fail('it was sent'),
+      error => error,
+    )
+    assert.ok(isRefused(error), String(error))
     assert.deepEqual(await db.run(execute, [backend]), [before])
     await db.close()
   })

@@ -5,7 +5,8 @@ import { type CheckpointTuple, emptyCheckpoint, uuid6 } from '@langchain/langgra
 import sql from 'sql-template-tag'
 import { eraseRun } from '../../src/core/claims.ts'
 import type { Run } from '../../src/core/runs.ts'
-import { copyThread, createThread } from '../../src/core/threads.ts'
+import { copyThread } from '../../src/core/thread-copy.ts'
+import { createThread } from '../../src/core/threads.ts'
 import { all, type Database, type Steps, type Transition, transition } from '../../src/db/database.ts'
 import { MAX_FORKS, StateTexts } from '../../src/events/state.ts'
 import type { Loaded } from '../../src/graph/checkpoint-rows.ts'
@@ -21,7 +22,7 @@ function messagesOf<T>(tuple: CheckpointTuple | undefined): T[] {
 }
 
 const erase = transition(import.meta.url, 'erase', function* (run: Pick<Run, 'run_id' | 'thread_id'>): Steps<void> {
-  yield* eraseRun({ base_seq: null, thread_before: null, ...run } as Run, 'rollback')
+  yield* eraseRun({ base_seq: null, ...run } as Run, 'rollback')
 })
 
 /** How many forks deep each list of a thread is. */

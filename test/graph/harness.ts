@@ -1,12 +1,12 @@
 // A small server for the executor's tests: runs are created, claimed and ended by the real transitions and executed over
-// a real log, without worker and HTTP. `kill` stops an attempt dead after a number of commits.
-import { setTimeout as sleep } from 'node:timers/promises'
+// a real log, without worker and HTTP. An attempt can be made to die after a number of commits.
+import { setImmediate as turn } from 'node:timers/promises'
 import { InMemoryStore } from '@langchain/langgraph-checkpoint'
 import { syncSystemAssistants } from '../../src/core/assistants.ts'
-import { claimRuns, finishRun, voidLeases } from '../../src/core/claims.ts'
+import { claimRuns, type Finish, finishRun, voidLeases } from '../../src/core/claims.ts'
 import { type ClaimedRun, type Ending, Stopped } from '../../src/core/executor.ts'
 import { newId } from '../../src/core/ids.ts'
-import { type CreateRun, createRun } from '../../src/core/runs.ts'
+import { type CreateRun, createRun, getRun, type Run } from '../../src/core/runs.ts'
 import { getThread } from '../../src/core/threads.ts'
 import { type Database, openDatabase, type Transition } from '../../src/db/database.ts'
 import { migrate } from '../../src/db/migrations.ts'
@@ -18,13 +18,26 @@ import { graphExecutor } from '../../src/graph/executor.ts'
 import { Graphs } from '../../src/graph/load.ts'
 import { StateCache } from '../../src/graph/state-cache.ts'
 
-const CLAIM = { worker_id: 'test', lease_ms: 60_000, max_crashes: 1_000, driving: [], limit: 10 }
+const CLAIM = { worker_id: 'test', lease_ms: 60_000, max_crashes: 1_000, driving: [], limit: 100 }
 
-export type Outcome = { ending: Ending } | { error: unknown } | { killed: true }
+export interface Driven {
+  ending?: Ending
+  error?: unknown
+  /** Commits that the executor made, its ending not counted. */
+  commits: number
+  killed: boolean
+}
+
+interface DriveOptions {
+  /** Die after so many commits; at the latest when everything but the ending is stored. */
+  commits?: number
+  stop?: AbortSignal
+}
 
 export class TestServer {
   readonly db: Database
   readonly graphs = new Graphs('/')
+  readonly store = new InMemoryStore()
   readonly texts: StateTexts
 
   private constructor(db: Database) {
@@ -48,7 +61,7 @@ export class TestServer {
   }
 
   /** Creates a run; it is not started. */
-  async create(graph_id: string, kwargs: CreateRun['kwargs'], thread_id = newId()): Promise<ClaimedRun['run']> {
+  async create(graph_id: string, kwargs: CreateRun['kwargs'], thread_id = newId()): Promise<Run> {
     const { run } = await this.db.run(createRun, {
       run_id: newId(),
       thread_id,
@@ -62,110 +75,113 @@ export class TestServer {
     return run
   }
 
-  /** Claims the one run that is due, as another process would: without what an earlier attempt held in memory. */
+  /** Claims the one run that is due, whether it is new or its owner died. */
   async claim(): Promise<ClaimedRun> {
-    await this.db.run(voidLeases, undefined)
-    const [claimed] = await this.db.run(claimRuns, CLAIM)
+    const [claimed] = await this.claimAll()
     if (!claimed) throw new Error('no run is due')
     return claimed
   }
 
-  /** Drives a claimed run to its end; with `commits`, only until that many commits of it have landed. */
-  async drive(claimed: ClaimedRun, { commits = Infinity, stop }: { commits?: number; stop?: AbortSignal } = {}) {
-    const killed = Promise.withResolvers<Outcome>()
-    const db = new MortalDatabase(this.db, commits, () => killed.resolve({ killed: true }))
+  async claimAll(): Promise<ClaimedRun[]> {
+    await this.db.run(voidLeases, undefined)
+    return this.db.run(claimRuns, CLAIM)
+  }
+
+  /** Drives a claimed run to its end, with nothing in memory that an earlier attempt left. */
+  async drive(claimed: ClaimedRun, { commits, stop }: DriveOptions = {}): Promise<Driven> {
+    const db = new MortalDatabase(this.db, commits)
     const log = new EventLog(db, new LocalBus())
     const lost = new AbortController()
     const writer = log.open(claimed.run.run_id, claimed, () => lost.abort(new Stopped({ type: 'lease_lost' })))
-    const execute = graphExecutor({ db, graphs: this.graphs, store: new InMemoryStore(), cache: new StateCache() })
+    const execute = graphExecutor({ db, graphs: this.graphs, store: this.store, cache: new StateCache() })
     const signal = AbortSignal.any([lost.signal, ...(stop ? [stop] : [])])
     const execution = execute(claimed, writer, signal).then(
       ending => ({ ending }),
       error => ({ error }),
     )
-    const outcome: Outcome = await Promise.race([execution, killed.promise])
-    if ('killed' in outcome || db.dead) {
+    const executed = execution.then(async outcome => {
+      await writer.append(undefined, []).catch(() => {})
+      return outcome
+    })
+    const outcome = await Promise.race([executed, db.death])
+    if (outcome === undefined || commits !== undefined) {
       writer.fail(new Error('killed'))
-      return { killed: true } as Outcome
+      void log.close()
+      return { commits: db.commits, killed: true }
     }
-    await this.#finish(claimed, await writer.takeRest(), outcome)
-    writer.fail(new Error('over'))
+    const slice = await writer.takeRest()
+    await this.db.run(finishRun, { thread_id: claimed.run.thread_id, slice, ...ended(outcome) })
+    writer.fail(new Error('the attempt is over'))
     await log.close()
-    return outcome
+    return { ...outcome, commits: db.commits, killed: false }
   }
 
-  async run(graph_id: string, kwargs: CreateRun['kwargs'], thread_id?: string) {
+  async run(graph_id: string, kwargs: CreateRun['kwargs'], thread_id?: string): Promise<{ run: Run } & Driven> {
     const run = await this.create(graph_id, kwargs, thread_id)
-    const outcome = await this.drive(await this.claim())
-    return { ...run, outcome, events: await this.events(run.run_id) }
+    return { run, ...(await this.drive(await this.claim())) }
   }
 
-  /** A run's events with their state rendered. */
+  /** The events of a run that has ended, with their state rendered. */
   async events(run_id: string): Promise<RunEvent[]> {
-    const log = new EventLog(this.db, new LocalBus())
-    const { thread_id } = await this.#row(run_id)
-    const events: RunEvent[] = []
-    for await (const batch of log.read(run_id, 0, AbortSignal.timeout(5_000))) events.push(...batch)
-    await log.close()
+    const events = await Array.fromAsync(this.read(run_id))
+    const { thread_id } = await this.db.run(getRun, { run_id })
     const render = async (event: RunEvent): Promise<RunEvent> =>
       event.refs === 1 ? { ...event, refs: 0, data: await this.texts.render(thread_id, event.data) } : event
-    return Promise.all(events.map(render))
+    return Promise.all(events.flat().map(render))
+  }
+
+  /** The events of a run that has ended, as the log gives them. */
+  async *read(run_id: string, after = 0): AsyncGenerator<RunEvent[]> {
+    const log = new EventLog(this.db, new LocalBus())
+    yield* log.read(run_id, after, AbortSignal.timeout(10_000))
+    await log.close()
   }
 
   async thread(thread_id: string) {
     return this.db.run(getThread, thread_id)
   }
-
-  async #row(run_id: string) {
-    const { getRun } = await import('../../src/core/runs.ts')
-    return this.db.run(getRun, { run_id })
-  }
-
-  async #finish(claimed: ClaimedRun, slice: Parameters<typeof finishRun.steps>[0]['slice'], outcome: Outcome) {
-    const { thread_id } = claimed.run
-    if ('error' in outcome) {
-      const { name: error, message } = outcome.error as Error
-      const ending = { reason: 'failed', error: { error, message } }
-      await this.db.run(finishRun, {
-        thread_id,
-        slice,
-        status: 'error',
-        ending,
-        interrupts: {},
-        resting_status: 'error',
-      })
-    } else if ('ending' in outcome) {
-      const { interrupts, has_next } = outcome.ending
-      const resting_status = has_next ? 'interrupted' : 'idle'
-      const ending = { reason: 'completed' }
-      await this.db.run(finishRun, { thread_id, slice, status: 'success', ending, interrupts, resting_status })
-    }
-  }
 }
 
-/** A database that dies with its process: after a number of commits of events it answers nobody any more. */
+/** As core/worker.ts concludes. */
+function ended({ ending, error }: { ending?: Ending; error?: unknown }): Omit<Finish, 'thread_id' | 'slice'> {
+  if (ending) {
+    const resting_status = ending.has_next ? 'interrupted' : 'idle'
+    return { status: 'success', ending: { reason: 'completed' }, interrupts: ending.interrupts, resting_status }
+  }
+  const { name, message } = error as Error
+  const failure = { reason: 'failed', error: { error: name, message } }
+  return { status: 'error', ending: failure, interrupts: {}, resting_status: 'error' }
+}
+
+/** A database as a process sees it that dies: after a number of commits of events nothing answers any more. */
 class MortalDatabase implements Database {
   readonly dialect: Database['dialect']
-  dead = false
+  readonly death: Promise<undefined>
+  commits = 0
   readonly #db: Database
-  #commits: number
-  readonly #onDeath: () => void
+  readonly #life: number
+  readonly #die: () => void
+  #dead = false
 
-  constructor(db: Database, commits: number, onDeath: () => void) {
+  constructor(db: Database, life = Infinity) {
     this.dialect = db.dialect
     this.#db = db
-    this.#commits = commits
-    this.#onDeath = onDeath
+    this.#life = life
+    const { promise, resolve } = Promise.withResolvers<undefined>()
+    this.death = promise
+    this.#die = () => resolve(undefined)
   }
 
   async run<A, T>(transition: Transition<A, T>, args: A): Promise<T> {
-    if (transition.name === 'appendSlices' && this.#commits-- <= 0) {
-      this.dead = true
-      this.#onDeath()
+    if (transition.name === 'appendSlices' && this.commits >= this.#life) {
+      this.#dead = true
+      this.#die()
     }
-    if (this.dead) return new Promise(() => {})
-    await sleep(0)
-    return this.#db.run(transition, args)
+    if (this.#dead) return new Promise(() => {})
+    await turn() // as a thread or a socket would
+    const result = await this.#db.run(transition, args)
+    if (transition.name === 'appendSlices') this.commits++
+    return result
   }
 
   async close() {}

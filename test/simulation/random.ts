@@ -38,4 +38,11 @@ export class Random {
     }
     return (entries.at(-1) as [K, number])[0]
   }
+
+  /** The weights, each of them as it is, or zero, or a few times as much: so that rounds differ in what they do. */
+  skewed<K extends string>(weights: Readonly<Record<K, number>>): Record<K, number> {
+    const entries = Object.entries(weights) as [K, number][]
+    const skewed = entries.map(([key, weight]) => [key, weight * this.pick([0, 1, 1, 4])] as const)
+    return skewed.some(([, weight]) => weight > 0) ? (Object.fromEntries(skewed) as Record<K, number>) : { ...weights }
+  }
 }

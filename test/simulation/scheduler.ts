@@ -1,11 +1,11 @@
-// The scheduler of a simulation. Scripts (generators) stand for whatever runs concurrently in the processes and clients;
-// each asks for transitions and sleeps. One step is one statement, one begin or one commit of one transition, or the
-// waking of one script. Who takes the next step, how far the clock moves and which fault strikes is drawn from the seed.
+// The scheduler of a simulation. Scripts (generators) stand for whatever runs concurrently in processes and clients; each
+// asks for transitions and sleeps. One step is one statement, one begin or one commit of one transition, or the waking of
+// one script. Who takes the next step, how far the clock moves and which fault strikes is drawn from the seed.
 //
 // A transition is driven as src/db/postgres.ts does: its own errors roll back and reach the caller, a deadlock is tried
 // again, a lost connection reaches the caller whether or not the commit happened.
-import type { Row, Statement, Steps, Transition } from '../../src/db/database.ts'
 import { RunloomError } from '../../src/core/errors.ts'
+import type { Row, Statement, Steps, Transition } from '../../src/db/database.ts'
 import type { Random } from './random.ts'
 import type { Committed, Store, Transaction } from './store.ts'
 

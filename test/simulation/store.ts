@@ -7,6 +7,9 @@ import type { Thread } from '../../src/core/threads.ts'
 import type { Row, Statement } from '../../src/db/database.ts'
 import type { Head } from '../../src/events/log.ts'
 
+/** Where the clock of every round begins. */
+export const START_MS = 1_000_000
+
 export interface Store {
   /** The clock of the database. */
   now_ms: number

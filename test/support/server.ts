@@ -19,6 +19,8 @@ const SETTINGS = {
   RUNLOOM_HEARTBEAT_MS: '300',
   RUNLOOM_POLL_MS: '250',
   RUNLOOM_DRAIN_MS: '200',
+  RUNLOOM_WEBHOOK_NETWORKS: '127.0.0.0/8',
+  RUNLOOM_WEBHOOK_BACKOFF_MS: '100',
 }
 
 export interface TestServer {
@@ -59,28 +61,45 @@ export interface ServerProcess {
   stop(): Promise<number | null>
 }
 
-/** Starts a real server process and waits until it says that it listens. */
-export async function startServer(options: {
+export interface ServerOptions {
   database_url: string
   config?: string
   port?: number
   env?: NodeJS.ProcessEnv
-}): Promise<ServerProcess> {
+  /** Run before the server in the same process, by a shell: `ulimit -f 100`. */
+  shell?: string
+}
+
+/** Starts a real server process and waits until it says that it listens. */
+export async function startServer(options: ServerOptions): Promise<ServerProcess> {
+  const { listening, ...server } = spawnServer(options)
+  return { ...server, url: await listening }
+}
+
+/** Starts a real server process. `listening` resolves with its URL, and rejects when it ends before it says so. */
+export function spawnServer(options: ServerOptions): Omit<ServerProcess, 'url'> & {
+  listening: Promise<string>
+  exited: Promise<number | null>
+} {
   const args = ['src/cli.ts', 'serve', '--port', String(options.port ?? 0), '--config', options.config ?? GRAPHS]
   const env = { ...process.env, ...SETTINGS, ...options.env, DATABASE_URL: options.database_url }
-  const child = spawn(process.execPath, args, { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const [command, ...rest] = options.shell
+    ? ['/bin/sh', '-c', `${options.shell}; exec "$@"`, 'sh', process.execPath, ...args]
+    : [process.execPath, ...args]
+  const child = spawn(command as string, rest, { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'] })
   let errors = ''
   child.stderr.on('data', chunk => {
     errors += chunk
   })
   const exited = new Promise<number | null>(resolve => child.once('exit', code => resolve(code)))
-  const url = await new Promise<string>((resolve, reject) => {
+  const listening = new Promise<string>((resolve, reject) => {
     createInterface({ input: child.stdout }).on('line', line => {
       const [, found] = /^Runloom listening on (\S+)$/.exec(line) ?? []
       if (found) resolve(found)
     })
     void exited.then(code => reject(new Error(`the server ended with ${code}: ${errors}`)))
   })
+  listening.catch(() => {}) // whoever waits for it hears of it; `exited` tells the others
   const kill = async () => {
     child.kill('SIGKILL')
     await exited
@@ -89,7 +108,7 @@ export async function startServer(options: {
     child.kill('SIGTERM')
     return exited
   }
-  return { url, child, errors: () => errors, kill, stop }
+  return { listening, exited, child, errors: () => errors, kill, stop }
 }
 
 /** A client that reports failures at once instead of trying again. */

@@ -1,0 +1,46 @@
+// Webhooks: what they carry, and their deliveries over HTTP (contracts: langgraph §4.11). The list and the redelivery are
+// this server's own routes.
+import { type Context, Hono } from 'hono'
+import { runOutcome } from '../core/runs.ts'
+import { type Delivery, listDeliveries, redeliver } from '../core/webhooks.ts'
+import type { Ports } from './ports.ts'
+import { wireRun } from './wire.ts'
+
+export function webhookRoutes({ db, bus }: Ports) {
+  const path = '/threads/:thread_id/runs/:run_id/webhooks' as const
+  const key = (c: Context) => ({
+    thread_id: c.req.param('thread_id') as string,
+    run_id: c.req.param('run_id') as string,
+  })
+  return new Hono()
+    .get(path, async c => c.json((await db.run(listDeliveries, key(c))).map(wireDelivery)))
+    .post(`${path}/:delivery_id/redeliver`, async c => {
+      const delivery = await db.run(redeliver, { ...key(c), delivery_id: c.req.param('delivery_id') })
+      bus.publish('webhooks')
+      return c.json(wireDelivery(delivery))
+    })
+}
+
+/** What a webhook carries: the run, its times, its last values and its error, as JSON; undefined when the run is gone. */
+export async function webhookBody({ db, texts }: Pick<Ports, 'db' | 'texts'>, run_id: string) {
+  const outcome = await db.run(runOutcome, run_id)
+  if (!outcome) return undefined
+  const { run, values } = outcome
+  const text = values?.refs === 1 ? await texts.render(run.thread_id, values.data) : values?.data
+  const { error } = JSON.parse(run.ending ?? '{}') as { error?: { error: string; message: string } }
+  const fields = {
+    ...wireRun(run),
+    run_started_at: run.started_at,
+    run_ended_at: run.ended_at,
+    webhook_sent_at: new Date().toISOString(),
+    ...(error && { error }),
+  }
+  return `${JSON.stringify(fields).slice(0, -1)},"values":${text ?? 'null'}}`
+}
+
+function wireDelivery({ origin: _, due_at, ...delivery }: Delivery) {
+  return {
+    ...delivery,
+    next_attempt_at: delivery.status === 'pending' && due_at ? new Date(due_at).toISOString() : null,
+  }
+}
