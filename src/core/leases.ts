@@ -47,7 +47,8 @@ export class Leases {
       workerData: { url, lease_ms, ticks: this.#ticks },
     })
     this.#exited = new Promise(resolve => this.#thread.once('exit', resolve))
-    this.#thread.on('error', () => {}) // its silence ends every lease; the deadlines below do the rest
+    // An error of the thread has no listener and so ends the process: without renewals it could keep no run, and its next
+    // start, or another process, goes on.
     this.#thread.on('message', (report: LeaseReport) => this.#hear(report))
     this.#timer = setInterval(() => this.#tick(), this.#tick_ms)
   }

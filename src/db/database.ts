@@ -1,6 +1,7 @@
 // The Database port: one SQL text for SQLite and Postgres. A transition is a generator that yields statements and
 // returns a result, all in one transaction; it is a pure function of its arguments, so a driver may run it again
 // after a deadlock or a lost connection, and the SQLite driver may run it in another thread.
+import { setTimeout as sleep } from 'node:timers/promises'
 import sql, { type Sql } from 'sql-template-tag'
 
 export type Value = string | number | null
@@ -125,6 +126,26 @@ export class Outage extends Error {
 /** Whether an outage is at the bottom of an error. */
 export function isOutage(error: unknown): boolean {
   return error instanceof Outage || (error instanceof Error && isOutage(error.cause))
+}
+
+const PATIENCE_MS = 100
+
+/** The same database for one who would fail for an outage: it asks again until the signal. For what may be done twice. */
+export function patient(db: Database, signal: AbortSignal): Database {
+  return {
+    dialect: db.dialect,
+    async run(transition, args) {
+      for (;;) {
+        try {
+          return await db.run(transition, args)
+        } catch (error) {
+          if (!isOutage(error)) throw error
+          await sleep(PATIENCE_MS, undefined, { signal })
+        }
+      }
+    },
+    close: () => db.close(),
+  }
 }
 
 /**

@@ -56,7 +56,10 @@ class ThreadedSqlite implements Database {
     const here = import.meta.url
     this.#thread = new Worker(new URL(`./sqlite-thread${extname(here)}`, here), { workerData: { path, sync, vectors } })
     this.#thread.on('message', (outcomes: Outcome[]) => this.#settle(outcomes))
-    this.#thread.on('error', error => this.#fail(error))
+    this.#thread.on('error', error => {
+      this.#fail(error)
+      throw error // a process without its database serves nobody; its next start recovers
+    })
     this.#exited = new Promise(resolve => {
       this.#thread.on('exit', () => {
         this.#fail(new Error('the database is closed'))

@@ -5,7 +5,7 @@ import { BaseCallbackHandler } from '@langchain/core/callbacks/base'
 import type { StreamEvent } from '@langchain/core/tracers/log_stream'
 import type { BaseStore } from '@langchain/langgraph-checkpoint'
 import type { Ending, Executor, Interrupt } from '../core/executor.ts'
-import type { Database } from '../db/database.ts'
+import { type Database, patient } from '../db/database.ts'
 import type { RunWriter } from '../events/event-log.ts'
 import { Checkpointer } from './checkpointer.ts'
 import { fromHead, type RunConfig, type RunRequest, runConfig, streamModes } from './executor-config.ts'
@@ -35,7 +35,8 @@ export function graphExecutor(ports: GraphPorts): Executor {
     const loaded = await ports.graphs.get(config.configurable.graph_id as string, config)
     const state = new StateWriter({ thread_id, run_id })
     const recording = new Recording(writer, state, config.durability ?? 'async')
-    const { db, cache, store } = ports
+    const { cache, store } = ports
+    const db = patient(ports.db, signal)
     const { write, flush } = recording
     const metadata = config.metadata
     const checkpointer = new Checkpointer({ db, thread_id, run_id, state, write, flush, cache, metadata })

@@ -132,7 +132,7 @@ forEachServer('webhooks', server => {
     await told('/waited')
   })
 
-  test('dead endpoints cost nobody anything: runs go on, and so do other webhooks', async () => {
+  test('dead endpoints cost nobody anything: runs go on, and so do other webhooks', async t => {
     const { client } = server()
     endpoint.answer = path => (path.startsWith('/hang') ? undefined : path.startsWith('/broken') ? 500 : 200)
     const input = say('x')
@@ -141,13 +141,13 @@ forEachServer('webhooks', server => {
       await client.runs.wait(null, 'echo', { input, webhook: `${endpoint.url}/broken/${n}` })
     }
     const hanging = await startEndpoint()
+    t.after(() => hanging.close())
     hanging.answer = () => undefined
     for (let n = 0; n < 8; n++) await client.runs.wait(null, 'echo', { input, webhook: `${hanging.url}/hang` })
     const began = Date.now()
     await client.runs.wait(null, 'echo', { input, webhook: `${endpoint.url}/healthy` })
     assert.ok(Date.now() - began < 2_000)
     await told('/healthy')
-    hanging.close()
   })
 
   test('a failed one is tried again, listed, and sent once more on request', async () => {

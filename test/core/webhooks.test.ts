@@ -244,9 +244,10 @@ forEachDatabase('webhooks', open => {
     assert.ok(hours > 4.5 && hours < 7.5, `${hours} hours`)
   })
 
-  test('a dead endpoint holds neither the other endpoints nor the runs', async () => {
+  test('a dead endpoint holds neither the other endpoints nor the runs', async t => {
     for (let n = 0; n < 40; n++) await ended('/hang')
     const other = await startEndpoint()
+    t.after(() => other.close())
     start({ timeout_ms: 60_000 })
     await until(() => endpoint.received.length === 8, 'the dead endpoint is called, as often at once as it may')
     await ended(`${other.url}/ok`)
@@ -255,7 +256,6 @@ forEachDatabase('webhooks', open => {
     await ended('/hang')
     assert.ok(performance.now() - began < 1_000)
     assert.equal(endpoint.received.length, 8)
-    other.close()
   })
 
   test('closing breaks off what hangs and gives it back at once', async () => {

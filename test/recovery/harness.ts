@@ -42,13 +42,20 @@ export interface StartedRun {
   lines: string[]
 }
 
-/** A run of `count` steps, `delay_ms` each, started by `client`'s server. */
-export async function startCounted(client: Client, count: number, delay_ms: number, more = {}): Promise<StartedRun> {
+/** A run of `count` steps, `delay_ms` each, started by `client`'s server; `outer` has them in a subgraph. */
+export async function startCounted(
+  client: Client,
+  count: number,
+  delay_ms: number,
+  more = {},
+  graph: 'counted' | 'outer' = 'counted',
+): Promise<StartedRun> {
   const tag = randomUUID().slice(0, 8)
   const { thread_id } = await client.threads.create()
   const input = { tag, at: 0, count, delay_ms, ...more }
-  const { run_id } = await client.runs.create(thread_id, 'counted', { input, streamMode: ['updates'] })
-  const lines = Array.from({ length: count }, (_, at) => `${tag}:${at}`)
+  const { run_id } = await client.runs.create(thread_id, graph, { input, streamMode: ['updates'] })
+  const steps = Array.from({ length: count }, (_, at) => `${tag}:${at}`)
+  const lines = graph === 'outer' ? [`${tag}:before`, ...steps, `${tag}:after`] : steps
   return { thread_id, run_id, path: `/threads/${thread_id}/runs/${run_id}`, lines }
 }
 

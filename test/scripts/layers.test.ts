@@ -37,7 +37,8 @@ describe('the layer check', () => {
       'client/workflows.ts': "import type { Run } from '../protocol/run.ts'\n",
       'client/embedded.ts':
         "import { Client } from '@langchain/langgraph-sdk'\nimport { start } from '../runtime.ts'\n",
-      'cli.ts': "import { start } from './runtime.ts'\nstart(process.env)\n",
+      'cli/serve.ts': "import { start } from '../runtime.ts'\n",
+      'cli.ts': "import { serve } from './cli/serve.ts'\nserve(process.env)\n",
     }
     assert.deepEqual(found(files), [])
   })
@@ -47,7 +48,7 @@ describe('the layer check', () => {
       'src/events/bus.ts:2 imports src/core/runs.ts; events may import db',
     ])
     assert.deepEqual(found({ 'core/runs.ts': "import { Hono } from 'hono'\n" }), [
-      'src/core/runs.ts:1 imports hono; only http, client, runtime.ts, cli.ts may',
+      'src/core/runs.ts:1 imports hono; only http, client, runtime.ts, cli may',
     ])
   })
 
