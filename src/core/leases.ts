@@ -14,6 +14,8 @@ export interface LeaseReport {
 export interface LeaseListener {
   lost(run_id: string): void
   cancelled(run_id: string): void
+  /** Renewing broke down; it is started again. */
+  failed(error: unknown): void
 }
 
 /** Milliseconds on the clock that all threads of a process share and nobody can set. */
@@ -30,8 +32,9 @@ export class Leases {
   readonly #lease_ms: number
   readonly #tick_ms: number
   readonly #listener: LeaseListener
-  readonly #thread: Thread
-  readonly #exited: Promise<unknown>
+  readonly #url: string
+  #thread: Thread
+  #closed = false
   readonly #ticks = new Int32Array(new SharedArrayBuffer(4))
   readonly #timer: NodeJS.Timeout
   readonly #held = new Map<string, { attempt: number; deadline: number }>()
@@ -42,14 +45,8 @@ export class Leases {
     this.#lease_ms = lease_ms
     this.#tick_ms = Math.min(TICK_MS, (lease_ms * RESERVE) / 2)
     this.#listener = listener
-    const here = import.meta.url
-    this.#thread = new Thread(new URL(`./lease-thread${extname(here)}`, here), {
-      workerData: { url, lease_ms, ticks: this.#ticks },
-    })
-    this.#exited = new Promise(resolve => this.#thread.once('exit', resolve))
-    // An error of the thread has no listener and so ends the process: without renewals it could keep no run, and its next
-    // start, or another process, goes on.
-    this.#thread.on('message', (report: LeaseReport) => this.#hear(report))
+    this.#url = url
+    this.#thread = this.#start()
     this.#timer = setInterval(() => this.#tick(), this.#tick_ms)
   }
 
@@ -69,9 +66,29 @@ export class Leases {
   }
 
   async close() {
+    this.#closed = true
     clearInterval(this.#timer)
+    const exited = new Promise(resolve => this.#thread.once('exit', resolve))
     this.#thread.postMessage('close')
-    await this.#exited
+    if (this.#thread.threadId !== -1) await exited
+  }
+
+  /** The thread, and another in its place should it die: what it held is held on, as far as the deadlines allow. */
+  #start(): Thread {
+    const here = import.meta.url
+    const workerData = { url: this.#url, lease_ms: this.#lease_ms, ticks: this.#ticks }
+    const thread = new Thread(new URL(`./lease-thread${extname(here)}`, here), { workerData })
+    for (const [run_id, { attempt }] of this.#held) thread.postMessage({ add: { run_id, attempt } })
+    thread.on('message', (report: LeaseReport) => this.#hear(report))
+    thread.on('error', error => this.#listener.failed(error))
+    thread.on('exit', () => {
+      if (!this.#closed) setTimeout(() => this.#restart(), this.#lease_ms / 10).unref()
+    })
+    return thread
+  }
+
+  #restart() {
+    if (!this.#closed) this.#thread = this.#start()
   }
 
   #deadline(asked_at: number): number {

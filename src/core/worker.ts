@@ -89,6 +89,7 @@ export class Worker {
     this.#leases = new Leases(options.url, options.lease_ms, {
       lost: run_id => this.#driven.get(run_id)?.writer.fail(new Fenced('the lease ran out')),
       cancelled: run_id => this.#driven.get(run_id)?.stop({ type: 'cancelled' }),
+      failed: error => this.#logger('error', 'renewing leases broke down, starting again', errorFields(error)),
     })
   }
 

@@ -75,6 +75,8 @@ export class Cluster {
       member.log += server.errors()
       if (member.server === server) Object.assign(member, { server: undefined, url: undefined, frozen: false })
       if (this.#expected.has(server)) return false
+      // A database that cannot be reached while it starts is a reason to end.
+      if (/^DATABASE_URL: the database cannot be used/m.test(server.errors())) return false
       if (server.child.signalCode === 'SIGKILL' && all.CHAOS_DIE_AT) this.deaths.push(Date.now())
       else
         this.surprises.push(

@@ -1,6 +1,6 @@
 // Who owns a run: processes that were stopped past their lease, that block their event loop, or whose clock is an hour off.
 import assert from 'node:assert/strict'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { forEachDatabase } from '../support/databases.ts'
@@ -68,6 +68,22 @@ describe('SIGSTOP past the lease, then SIGCONT, with another process', () => {
       await startCounted(clientOf(sleeper.url), 2, 0).then(next => expectComplete(other, next))
     })
   })
+})
+
+test('a process that is stopped in the middle of a transaction does not hold up the others', async () => {
+  for (const commit of [6, 11, 14]) {
+    await onTwo([{ CHAOS_FREEZE_AT: String(commit) }], async (database_url, frozen, other) => {
+      const starting = startCounted(clientOf(frozen.url), 15, 60).catch(() => undefined)
+      await untilFrozen(frozen)
+      const next = await startCounted(clientOf(other.url), 3, 0)
+      await expectComplete(other, next)
+      const run = await Promise.race([starting, sleep(100)])
+      if (run) await expectComplete(other, run)
+      const { stuck } = await untilQuiet(database_url)
+      assert.deepEqual(stuck, [], `stopped at commit ${commit}`)
+      frozen.child.kill('SIGCONT')
+    })
+  }
 })
 
 forEachDatabase('one process', open => {
@@ -153,4 +169,18 @@ async function untilAttempt(database_url: string, run_id: string, attempt: numbe
     if (heads?.[0]?.attempt === attempt) return
     await sleep(30)
   }
+}
+
+async function untilFrozen({ child }: ServerProcess) {
+  while (!/^State:\s*T/m.test(readFileSync(`/proc/${child.pid}/status`, 'utf8'))) await sleep(20)
+}
+
+/** The runs that are still in flight when others have had time to take them over. */
+async function untilQuiet(database_url: string) {
+  const query = { stuck: `select run_id, status from runs where status in ('pending', 'running')` }
+  for (let waited = 0; waited < 80; waited++) {
+    if ((await lookUp(database_url, query)).stuck?.length === 0) break
+    await sleep(100)
+  }
+  return lookUp(database_url, query)
 }
