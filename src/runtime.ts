@@ -78,13 +78,15 @@ export async function startRuntime(config: Config, { logger, work = true }: Runt
   const log = new EventLog(db, bus)
   const threads = new ThreadLog(db, bus)
   const graphs = await deployedGraphs(config, logger)
-  await db.run(
-    syncSystemAssistants,
-    [...graphs.ids(), ...graphs.failures.keys()].map(graph_id => ({
-      graph_id,
-      description: graphs.description(graph_id) ?? null,
-    })),
-  )
+  await db
+    .run(
+      syncSystemAssistants,
+      [...graphs.ids(), ...graphs.failures.keys()].map(graph_id => ({
+        graph_id,
+        description: graphs.description(graph_id) ?? null,
+      })),
+    )
+    .catch(refuse)
 
   const { webhooks: webhookConfig, webhook_networks: networks } = config
   const webhooks = new WebhookPolicy({ ...webhookConfig, networks })

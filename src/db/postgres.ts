@@ -19,6 +19,9 @@ const ATTEMPTS = 5
 /** Those that met in a deadlock should not meet again. */
 const RETRY_MS = 50
 
+/** A process that is stopped in a transaction would hold its locks for ever; nothing else makes one wait inside. */
+const BEGIN = "begin; set local idle_in_transaction_session_timeout = '5s'"
+
 const parsers = {
   getTypeParser: (oid: number, format?: 'text' | 'binary') =>
     oid === pg.types.builtins.INT8 ? Number : pg.types.getTypeParser(oid, format as 'text'),
@@ -89,7 +92,7 @@ async function attemptOn<A, T>(client: pg.PoolClient, transition: Transition<A, 
   let asking = true
   try {
     const steps = transition.steps(args)
-    await client.query('begin')
+    await client.query(BEGIN)
     let rows: Row[] | undefined
     for (;;) {
       asking = false

@@ -17,12 +17,15 @@ export interface StayOpen {
   onGone: () => void
 }
 
-/** Frames as server-sent events; those of one batch leave in one write. `: heartbeat` comments fill silences. */
+/**
+ * Frames as server-sent events; those of one batch leave in one write. `: heartbeat` comments fill silences: a line alone,
+ * because the SDK takes an empty line for an event of its own once it has seen an id.
+ */
 export function sse(frames: AsyncGenerator<Frame[]>, { heartbeat_ms, headers, onGone }: StayOpen): Response {
   const texts = (async function* () {
     for await (const batch of frames) yield batch.map(frameText).join('')
   })()
-  const stream = keptAlive(texts, ': heartbeat\n\n', heartbeat_ms, onGone)
+  const stream = keptAlive(texts, ': heartbeat\n', heartbeat_ms, onGone)
   return new Response(stream, { headers: { ...STREAM_HEADERS, ...headers } })
 }
 

@@ -65,7 +65,7 @@ export const cancelAction = z.enum(['interrupt', 'rollback']).nullish()
 export const cancelRuns = z.object({
   status: z.enum(['pending', 'running', 'all']).nullish(),
   thread_id: uuid.nullish(),
-  run_ids: z.array(uuid).nullish(),
+  run_ids: z.array(uuid).min(1).nullish(),
 })
 
 const RUN_FIELDS = [

@@ -74,6 +74,17 @@ forEachServer('conventions', server => {
     assert.equal(response.headers.get('content-location'), `/threads/${thread_id}/runs/${run?.run_id}`)
     assert.equal(response.headers.get('location'), `/threads/${thread_id}/runs/${run?.run_id}/stream`)
     assert.match(response.headers.get('cache-control') as string, /no-transform/)
-    assert.ok((await response.text()).split(': heartbeat\n\n').length > 2)
+    assert.ok((await response.text()).split(': heartbeat\n').length > 2)
+  })
+
+  test('heartbeats are no events to the SDK', async () => {
+    const { client } = server()
+    const { thread_id } = await client.threads.create()
+    const input = { count: 2, delay_ms: 700 }
+    const events = await collect(client.runs.stream(thread_id, 'steps', { input, streamMode: 'custom' }))
+    assert.deepEqual(
+      events.map(({ event }) => event),
+      ['metadata', 'custom', 'custom'],
+    )
   })
 })

@@ -53,10 +53,14 @@ test('an allowed network is let through, and no other', () => {
   for (const odd of ['', 'x', '10.0.0.0/', '10.0.0.0/33', '10.0.0.0/x']) assert.throws(() => new AddressGuard([odd]))
 })
 
-test('a name is refused for what it resolves to, before anything is connected', async () => {
+test('a name is refused for what it resolves to, before anything is connected', async t => {
   let connections = 0
   const server = http.createServer((_, response) => response.end('reached')).listen(0, '127.0.0.1')
   server.on('connection', () => connections++)
+  t.after(() => {
+    server.close()
+    server.closeAllConnections()
+  })
   await new Promise(resolve => server.once('listening', resolve))
   const { port } = server.address() as AddressInfo
   const get = (guard: AddressGuard, host: string) =>
@@ -69,8 +73,6 @@ test('a name is refused for what it resolves to, before anything is connected', 
   await assert.rejects(get(guard, 'localhost'), Refused)
   assert.equal(connections, 0)
   assert.equal(await get(new AddressGuard(['127.0.0.0/8', '::1']), 'localhost'), 'reached')
-  server.close()
-  server.closeAllConnections()
 })
 
 test('the lookup answers in both forms that net.connect asks for', async () => {

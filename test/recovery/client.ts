@@ -152,7 +152,7 @@ export class Reader implements Followed {
     let patience = this.#temper === 'restless' ? this.#random.between(1, 6) : Number.POSITIVE_INFINITY
     if (this.#temper === 'absent' && this.losses === 0) patience = 3
     for await (const piece of response.body as unknown as AsyncIterable<Uint8Array>) {
-      const texts = (rest + decoder.decode(piece, { stream: true })).split('\n\n')
+      const texts = (rest + decoder.decode(piece, { stream: true })).replaceAll(HEARTBEAT, '').split('\n\n')
       rest = texts.pop() as string
       for (const text of texts) if (this.#add(text)) patience--
       if (patience <= 0 && this.losses < 100) {
@@ -170,7 +170,7 @@ export class Reader implements Followed {
       text.split('\n').map(line => [line.slice(0, line.indexOf(': ')), line.slice(line.indexOf(': ') + 2)]),
     )
     const event = fields.get('event')
-    if (event === undefined) return false // a heartbeat
+    if (event === undefined) return false
     const id = fields.has('id') ? Number(fields.get('id')) : undefined
     const last = this.frames.at(-1)?.id ?? 0
     if (id === undefined || id <= last) this.complaint ??= `frame ${id} after ${last}: ${text.slice(0, 200)}`
@@ -178,6 +178,8 @@ export class Reader implements Followed {
     return true
   }
 }
+
+const HEARTBEAT = ': heartbeat\n'
 
 class Refusal extends Error {
   override name = 'Refusal'
@@ -197,7 +199,10 @@ export async function replay(
   )
   if (status === 404) return undefined
   if (status !== 200) throw new Error(`replaying ${path} answered ${status}: ${text}`)
-  const reader = text.split('\n\n').filter(frame => frame.startsWith('event: '))
+  const reader = text
+    .replaceAll(HEARTBEAT, '')
+    .split('\n\n')
+    .filter(frame => frame.startsWith('event: '))
   return reader.map(frame => {
     const [event, data, id] = frame.split('\n') as [string, string, string | undefined]
     return { event: event.slice(7), data: data.slice(6), id: id === undefined ? undefined : Number(id.slice(4)) }

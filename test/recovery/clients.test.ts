@@ -103,5 +103,5 @@ async function framesText(url: string, path: string): Promise<string> {
 }
 
 function strip(text: string): string {
-  return text.replaceAll(': heartbeat\n\n', '')
+  return text.replaceAll(': heartbeat\n', '')
 }
