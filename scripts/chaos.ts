@@ -1,6 +1,6 @@
-// `npm run chaos -- --kills 1000 --seed 1 [--database sqlite|postgres] [--processes 1..3]`: real servers, killed while
-// clients work; checked after every round (test/recovery/). Exit code 1 at the first violation, with what is needed to look
-// at it; its database is kept.
+// `npm run chaos -- --kills 1000 --seed 1 [--database sqlite|postgres] [--processes 1..3] [--rounds n] [--clients n]
+// [--only job] [--faults fault]`: real servers, killed while clients work, checked after every round (test/recovery/).
+// Exit code 1 at the first violation, with what is needed to look at it; its database is kept.
 import { parseArgs } from 'node:util'
 import { chaos, printing } from '../test/recovery/chaos.ts'
 import { postgresServer } from '../test/support/postgres.ts'
@@ -12,7 +12,9 @@ const { values } = parseArgs({
     database: { type: 'string', default: 'sqlite' },
     processes: { type: 'string' },
     clients: { type: 'string', default: '6' },
+    rounds: { type: 'string' },
     only: { type: 'string', multiple: true },
+    faults: { type: 'string', multiple: true },
   },
 })
 
@@ -28,6 +30,8 @@ const report = await chaos({
   processes,
   clients: Number(values.clients),
   ...(values.only && { only: values.only }),
+  ...(values.faults && { faults: values.faults }),
+  ...(values.rounds && { rounds: Number(values.rounds) }),
   log,
 })
 const { violations, kills, rounds, jobs, losses, faults, recoveries } = report

@@ -19,8 +19,11 @@ export interface ChaosOptions {
   processes: number
   /** Clients at work at the same time. */
   clients?: number
-  /** Only these kinds of jobs. */
+  /** Only these kinds of jobs, and only these faults. */
   only?: string[]
+  faults?: string[]
+  /** Whatever has been killed by then, this many rounds are enough. */
+  rounds?: number
   log: (line: string) => void
 }
 
@@ -51,12 +54,13 @@ export async function chaos(options: ChaosOptions): Promise<ChaosReport> {
     violations: [],
     recoveries: new Recoveries(),
   }
-  while (report.kills < kills && report.violations.length === 0) {
+  const enough = () => report.kills >= kills || report.rounds >= (options.rounds ?? Number.POSITIVE_INFINITY)
+  while (!enough() && report.violations.length === 0) {
     const folder = mkdtempSync(join(tmpdir(), 'runloom-chaos-'))
     const url = database === 'sqlite' ? `sqlite:${join(folder, 'runloom.db')}` : await createDatabase()
     const cluster = new Cluster(url, processes)
     try {
-      for (let count = 0; count < ROUNDS_A_DATABASE && report.kills < kills; count++) {
+      for (let count = 0; count < ROUNDS_A_DATABASE && !enough(); count++) {
         report.rounds++
         const round = new Round(cluster, options, report)
         await round.play(new Random(seed * 1_000_003 + report.rounds))
@@ -104,7 +108,7 @@ class Round {
     )
     await this.#cluster.ensureUp()
     for (let count = 0; count < FAULTS_A_ROUND; count++) {
-      const { fault, kills } = await disturb(this.#cluster, random)
+      const { fault, kills } = await disturb(this.#cluster, random, this.#options.faults)
       this.#report.kills += kills
       this.#report.faults[fault] = (this.#report.faults[fault] ?? 0) + 1
       await sleep(random.between(0, 400))

@@ -80,7 +80,7 @@ const FAULTS = {
     const member = random.pick(cluster.members)
     if (!member.server) return 0
     cluster.freeze(member)
-    await sleep(random.between(LEASE_MS / 2, LEASE_MS * 2))
+    await sleep(random.between(LEASE_MS * 0.8, LEASE_MS * 2.5))
     cluster.thaw(member)
     return 0
   },
@@ -135,12 +135,17 @@ const SQLITE_WEIGHTS = {
   freeze: 0.5,
   kill_frozen: 0.5,
 }
-const POSTGRES_WEIGHTS = { ...SQLITE_WEIGHTS, kill_all: 1, freeze: 2, terminate: 2, lose_commits: 1.5 }
+const POSTGRES_WEIGHTS = { ...SQLITE_WEIGHTS, kill_all: 1, freeze: 3, terminate: 2, lose_commits: 1.5 }
 
-/** Does one thing to the cluster; resolves with what it was and how many processes died. */
-export async function disturb(cluster: Cluster, random: Random): Promise<{ fault: Fault; kills: number }> {
-  const postgres = cluster.database_url.startsWith('postgres')
-  const fault: Fault = postgres ? random.weighted(POSTGRES_WEIGHTS) : random.weighted(SQLITE_WEIGHTS)
+/** Does one thing to the cluster, of all or of `only` these; resolves with what it was and how many processes died. */
+export async function disturb(
+  cluster: Cluster,
+  random: Random,
+  only?: readonly string[],
+): Promise<{ fault: Fault; kills: number }> {
+  const weights = cluster.database_url.startsWith('postgres') ? POSTGRES_WEIGHTS : SQLITE_WEIGHTS
+  const chosen = Object.entries(weights).filter(([name]) => only?.includes(name) ?? true)
+  const fault = random.weighted(Object.fromEntries(chosen)) as Fault
   await anyListens(cluster.members)
   const kills = await { ...FAULTS, ...POSTGRES_FAULTS }[fault]({ cluster, random })
   return { fault, kills }
