@@ -12,6 +12,14 @@ export async function collect(stream: AsyncIterable<Seen>): Promise<Seen[]> {
   return Array.fromAsync(stream)
 }
 
+/** Waits for the first part of a stream; the answer resolves with all of them. */
+export async function follow(stream: AsyncIterable<Seen>): Promise<{ ended: Promise<Seen[]> }> {
+  const parts = stream[Symbol.asyncIterator]()
+  const first = await parts.next()
+  const rest = async () => [first.value as Seen, ...(await collect({ [Symbol.asyncIterator]: () => parts }))]
+  return { ended: rest() }
+}
+
 /** Input that says something. */
 export function say(content: string) {
   return { messages: [{ role: 'user', content }] }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { forEachServer, type TestServer } from '../support/server.ts'
-import { collect, eventually, say, status } from './harness.ts'
+import { collect, eventually, follow, say, status } from './harness.ts'
 
 const LONG = { input: { count: 100, delay_ms: 50 } }
 const SHORT = { input: { count: 1, delay_ms: 0 } }
@@ -122,9 +122,9 @@ forEachServer('multitask', server => {
   test('deleting a thread with a running run ends it and its readers', async () => {
     const { client, other } = server()
     const { thread_id, holder } = await busyThread(server())
-    const joined = collect(other.runs.joinStream(thread_id, holder.run_id))
+    const joined = await follow(other.runs.joinStream(thread_id, holder.run_id))
     await client.threads.delete(thread_id)
-    await joined
+    await joined.ended
     await assert.rejects(client.threads.get(thread_id), status(404))
   })
 })

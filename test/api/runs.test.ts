@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { forEachServer } from '../support/server.ts'
-import { collect, eventually, say, status, textOf } from './harness.ts'
+import { collect, eventually, follow, say, status, textOf } from './harness.ts'
 
 forEachServer('runs', server => {
   test('a streamed run shows metadata first, then its values, and ends', async () => {
@@ -173,10 +173,10 @@ forEachServer('runs', server => {
       input: { count: 100, delay_ms: 50 },
       streamMode: ['custom'],
     })
-    const joined = collect(other.runs.joinStream(thread_id, run.run_id))
+    const joined = await follow(other.runs.joinStream(thread_id, run.run_id))
     await eventually(async () => assert.equal((await client.runs.get(thread_id, run.run_id)).status, 'running'))
     await client.runs.cancel(thread_id, run.run_id, true, 'rollback')
-    await joined
+    await joined.ended
     await assert.rejects(client.runs.get(thread_id, run.run_id), status(404))
     assert.deepEqual((await client.threads.getState(thread_id)).values, before)
     assert.deepEqual((await client.threads.get(thread_id)).values, before)
