@@ -1,126 +1,161 @@
-// `npm run bench`: what the server costs over the same graph run in this process, as ratios of one run. SQLite, FULL sync,
-// over a socket, with the official SDK. `npm run bench -- --runs 200` for more.
-import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { createInterface } from 'node:readline'
+// `npm run bench`: what the server costs over the same graph run in this process, as ratios of one run. A durable server
+// (FULL sync) over sockets; its threads all count. docs/performance.md says what each line means.
+import { writeFileSync } from 'node:fs'
+import { availableParallelism, cpus, loadavg, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
-import { MemorySaver } from '@langchain/langgraph'
-import { Client } from '@langchain/langgraph-sdk'
-import { noop, TOKENS, tokens } from './graphs.ts'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import * as cases from './cases.ts'
+import type { Figure } from './measure.ts'
+import { peerTarget, postgresTarget, sqliteTarget, type Target } from './server.ts'
+import { longThread, replay } from './thread-cases.ts'
 
-const { values } = parseArgs({ options: { runs: { type: 'string', default: '100' } } })
-const RUNS = Number(values.runs)
-const INPUT = { messages: [{ role: 'user', content: 'go' }] }
+const CASES: Record<string, cases.Case> = {
+  wait: cases.waiting,
+  first: cases.firstToken,
+  cpu: cases.tokenCpu,
+  flood: cases.flood,
+  slow: cases.slowStreams,
+  open: cases.openStreams,
+  heap: cases.heapGrowth,
+  thread: longThread,
+  replay,
+}
+/** Of these, the ones that are measured on Postgres. */
+const ON_POSTGRES = ['wait', 'first', 'cpu', 'flood', 'slow', 'thread', 'replay']
+const ON_TWO = ['flood', 'slow']
 
-const checkpointer = new MemorySaver()
-const local = { noop: noop.compile({ checkpointer }), tokens: tokens.compile({ checkpointer }) }
-const server = await startServer()
-const client = new Client({ apiUrl: server.url })
+const SIZES: cases.Sizes = {
+  runs: 150,
+  flood: 2000,
+  clients: 50,
+  tokens: 200,
+  streams: 128,
+  slow: 300,
+  slow_tokens: 100,
+  slow_rate: 50,
+  open: 200,
+  heap_runs: 2000,
+  turns: 200,
+  replay: 20_000,
+}
 
-const rows = [
-  await compare(
-    'no-op wait',
-    'ms',
-    () => client.runs.wait(null, 'noop', { input: INPUT }),
-    () => invoke('noop'),
-  ),
-  await compare(
-    'first token',
-    'ms',
-    () => firstToken(remoteTokens()),
-    () => firstToken(localTokens()),
-  ),
-  await compare(
-    `${TOKENS} tokens streamed`,
-    'ms',
-    () => drain(remoteTokens()),
-    () => drain(localTokens()),
-  ),
-]
-console.table(Object.fromEntries(rows))
-server.stop()
+const GOALS: cases.Goals = {
+  'no-op wait p50': { of: 'ratio', most: 3 },
+  'first token': { of: 'ratio', most: 1.5 },
+  'CPU per token': { of: 'ratio', most: 2 },
+  'runs per second': { of: 'ratio', least: 0.4 },
+  'slow streams': { of: 'value', most: 1.2 },
+  delay: { of: 'value', most: 10 },
+  'open stream': { of: 'value', most: 40 },
+  'heap growth': { of: 'value', most: 5 },
+  turn: { of: 'value', most: 1.5 },
+  disk: { of: 'value', most: 1.1 },
+  replay: { of: 'value', least: 100_000 },
+}
+const POSTGRES_GOALS: cases.Goals = {
+  'no-op wait p50': { of: 'ratio', most: 8 },
+  'runs per second': { of: 'value', least: 90 },
+}
 
-/** Alternates server and local, so that both see the same machine; reports medians and their ratio. */
-async function compare(name: string, unit: string, remote: () => Promise<unknown>, here: () => Promise<unknown>) {
-  const times = { remote: [] as number[], here: [] as number[] }
-  for (let index = -RUNS / 10; index < RUNS; index++) {
-    const [a, b] = [await timed(remote), await timed(here)]
-    if (index >= 0) {
-      times.remote.push(a)
-      times.here.push(b)
+const HELP = `npm run bench -- [options]
+  --only wait,flood   of: ${Object.keys(CASES).join(' ')}
+  --postgres          on Postgres, too, with one and two processes
+  --peer URL          another LangGraph server that serves bench/langgraph.json; --peer-pid N counts its CPU
+  --json FILE         the figures as JSON, too
+  --profile DIR       CPU profiles of the server; bench/profile.ts sums one up
+  sizes: ${Object.entries(SIZES)
+    .map(([name, size]) => `--${name} ${size}`)
+    .join(' ')}`
+
+const sizeOptions = Object.fromEntries(Object.keys(SIZES).map(name => [name, { type: 'string' as const }]))
+const { values } = parseArgs({
+  options: {
+    ...sizeOptions,
+    only: { type: 'string' },
+    postgres: { type: 'boolean', default: false },
+    peer: { type: 'string' },
+    'peer-pid': { type: 'string' },
+    json: { type: 'string' },
+    profile: { type: 'string' },
+    help: { type: 'boolean', default: false },
+  },
+})
+if (values.help) {
+  console.log(HELP)
+  process.exit(0)
+}
+const given = values as Record<string, unknown>
+const sizes = Object.fromEntries(
+  Object.entries(SIZES).map(([name, size]) => [name, Number(given[name] ?? size)]),
+) as unknown as cases.Sizes
+const only = typeof values.only === 'string' ? values.only.split(',') : Object.keys(CASES)
+const profile = values.profile as string | undefined
+
+// The in-process side needs a collection, too; npm runs us without the flag.
+setFlagsFromString('--expose-gc')
+globalThis.gc = runInNewContext('gc')
+
+const load_before = loadavg()
+const started = performance.now()
+const figures = await measure(() => sqliteTarget(profile), only, GOALS)
+if (values.peer)
+  figures.push(
+    ...(await measure(async () => peerTarget(values.peer as string, values['peer-pid'] as string), only, {})),
+  )
+if (values.postgres) {
+  const wanted = (names: string[]) => names.filter(name => only.includes(name))
+  figures.push(...(await measure(() => postgresTarget(1, profile), wanted(ON_POSTGRES), POSTGRES_GOALS)))
+  const two = { 'runs per second': { of: 'value', least: 180 } } as const
+  figures.push(...(await measure(() => postgresTarget(2, profile), wanted(ON_TWO), two)))
+}
+
+const about = {
+  date: new Date().toISOString(),
+  node: process.version,
+  cores: availableParallelism(),
+  cpu: cpus()[0]?.model,
+  memory_gb: Math.round(totalmem() / 2 ** 30),
+  load_before,
+  load_after: loadavg(),
+  seconds: Math.round((performance.now() - started) / 1000),
+}
+const { figure: _, ...columns } = {
+  figure: '',
+  target: '',
+  value: 0,
+  unit: '',
+  in_process: 0,
+  ratio: 0,
+  goal: '',
+  reached: true,
+}
+console.table(
+  figures.map(({ figure, ...rest }) => ({ figure, ...rest })),
+  ['figure', ...Object.keys(columns)],
+)
+console.log(about)
+if (values.json) writeFileSync(values.json as string, `${JSON.stringify({ about, sizes, figures }, null, 2)}\n`)
+process.exit(0)
+
+async function measure(open: () => Promise<Target>, names: string[], goals: cases.Goals): Promise<Figure[]> {
+  const figures: Figure[] = []
+  if (names.length === 0) return figures
+  const target = await open()
+  try {
+    for (const name of names) {
+      const measured = CASES[name]
+      if (!measured) throw new Error(`--only ${name}: of ${Object.keys(CASES).join(', ')}`)
+      const from = performance.now()
+      const found = await measured(target, sizes, goals)
+      figures.push(...found)
+      process.stderr.write(`${target.name}: ${name} (${((performance.now() - from) / 1000).toFixed(1)} s)\n`)
+      for (const { figure, value, unit, ratio } of found) {
+        process.stderr.write(`    ${figure}: ${value} ${unit}${ratio === undefined ? '' : `, ${ratio}× in process`}\n`)
+      }
     }
+  } finally {
+    await target.stop()
   }
-  const [p50, p99, local50] = [quantile(times.remote, 0.5), quantile(times.remote, 0.99), quantile(times.here, 0.5)]
-  return [
-    name,
-    {
-      unit,
-      'server p50': round(p50),
-      'server p99': round(p99),
-      'in process p50': round(local50),
-      ratio: round(p50 / local50),
-    },
-  ]
-}
-
-async function timed(work: () => Promise<unknown>): Promise<number> {
-  const from = performance.now()
-  const given = await work()
-  return typeof given === 'number' ? given : performance.now() - from
-}
-
-function invoke(graph: keyof typeof local) {
-  return local[graph].invoke(INPUT, { configurable: { thread_id: crypto.randomUUID() } })
-}
-
-function remoteTokens() {
-  return client.runs.stream(null, 'tokens', { input: INPUT, streamMode: 'messages-tuple' })
-}
-
-async function* localTokens() {
-  const configurable = { thread_id: crypto.randomUUID() }
-  for await (const chunk of await local.tokens.stream(INPUT, { configurable, streamMode: 'messages' })) {
-    yield { event: 'messages', data: JSON.stringify(chunk) }
-  }
-}
-
-/** Milliseconds until the first token; the rest is read, too. */
-async function firstToken(stream: AsyncIterable<{ event: string }>): Promise<number> {
-  const from = performance.now()
-  let first: number | undefined
-  for await (const { event } of stream) if (event === 'messages') first ??= performance.now() - from
-  return first ?? Number.NaN
-}
-
-async function drain(stream: AsyncIterable<unknown>): Promise<void> {
-  for await (const _ of stream);
-}
-
-function quantile(numbers: number[], q: number): number {
-  const sorted = numbers.toSorted((a, b) => a - b)
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] as number
-}
-
-function round(value: number): number {
-  return Math.round(value * 100) / 100
-}
-
-async function startServer(): Promise<{ url: string; stop: () => void }> {
-  const data = mkdtempSync(join(tmpdir(), 'runloom-bench-'))
-  const args = ['src/cli.ts', 'serve', '--port', '0', '--data', data, '--config', 'bench/langgraph.json']
-  const child = spawn(process.execPath, args, {
-    cwd: join(import.meta.dirname, '..'),
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  const stop = () => {
-    child.once('exit', () => rmSync(data, { recursive: true, force: true }))
-    child.kill('SIGTERM')
-  }
-  for await (const line of createInterface({ input: child.stdout })) {
-    const [, url] = /listening on (\S+)$/.exec(line) ?? []
-    if (url) return { url, stop }
-  }
-  throw new Error('the server did not start')
+  return figures
 }

@@ -1,6 +1,7 @@
 // `npm run chaos -- --kills 1000 --seed 1 [--database sqlite|postgres] [--processes 1..3] [--rounds n] [--clients n]
 // [--only job] [--faults fault]`: real servers, killed while clients work, checked after every round (test/recovery/).
 // Exit code 1 at the first violation, with what is needed to look at it; its database is kept.
+import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { chaos, printing } from '../test/recovery/chaos.ts'
 import { postgresServer } from '../test/support/postgres.ts'
@@ -23,7 +24,10 @@ const database = values.database === 'postgres' ? 'postgres' : 'sqlite'
 const processes = database === 'sqlite' ? 1 : Number(values.processes ?? 2)
 const seed = Number(values.seed)
 log(`chaos: seed ${seed}, ${values.kills} kills, ${database}, ${processes} process${processes === 1 ? '' : 'es'}`)
+const interrupted = new AbortController()
+for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => interrupted.abort())
 const report = await chaos({
+  signal: interrupted.signal,
   seed,
   kills: Number(values.kills),
   database,
@@ -43,7 +47,7 @@ log(
 )
 log(recoveries.describe())
 log(violations.length === 0 ? 'no violation' : `${violations.length} violations`)
-// On a violation Postgres stays with this process: the database can be looked at until it is interrupted.
-if (violations.length > 0 && database === 'postgres' && process.stdout.isTTY) await new Promise(() => {})
+// On a violation Postgres stays with this process: the database can be looked at for an hour, or until it is killed.
+if (violations.length > 0 && database === 'postgres' && process.stdout.isTTY) await sleep(3_600_000)
 if (database === 'postgres') await (await postgresServer()).stop()
 process.exit(violations.length === 0 ? 0 : 1)

@@ -124,7 +124,7 @@ async function query(client: pg.PoolClient, statement: Statement): Promise<Row[]
 
 /** Of an error that came from asking the server: whether it was the connection, not an answer. */
 function isConnectionError(error: unknown): boolean {
-  return error instanceof pg.DatabaseError ? /^(08|57P)/.test(error.code ?? '') : !isRefused(error)
+  return error instanceof pg.DatabaseError ? /^(08|57P|25P0[34])/.test(error.code ?? '') : !isRefused(error)
 }
 
 /** Insufficient resources; a statement that was cancelled because it took too long. */

@@ -1,6 +1,6 @@
 // SQLite as a Database: transitions of one moment travel to the thread together and share one commit; those that
 // arrive while it works form the next batch.
-import { mkdirSync } from 'node:fs'
+import { accessSync, constants, existsSync, mkdirSync } from 'node:fs'
 import { dirname, extname, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { Worker } from 'node:worker_threads'
@@ -135,17 +135,24 @@ function revive(plain: unknown): Error {
 
 /**
  * Takes the file for this process: an exclusive lock on a sidecar database, freed by the system when the process dies.
- * Throws a clear error when another process holds it. Returns the release.
+ * Throws a clear error when another process holds it, or this one may not write it. Returns the release.
  */
 export function lockSqliteFile(path: string): () => void {
   const file = resolve(path)
-  mkdirSync(dirname(file), { recursive: true })
-  const lock = new DatabaseSync(`${file}.lock`, { timeout: 0 })
+  let lock: DatabaseSync | undefined
   try {
+    mkdirSync(dirname(file), { recursive: true })
+    for (const name of [dirname(file), file]) if (existsSync(name)) accessSync(name, constants.W_OK)
+    lock = new DatabaseSync(`${file}.lock`, { timeout: 0 })
     lock.exec('pragma locking_mode = exclusive; begin exclusive')
   } catch (cause) {
-    lock.close()
-    throw new Error(`${file} is in use by another Runloom process; stop it, or choose another --data folder`, { cause })
+    lock?.close()
+    const { message, errcode } = cause as Error & { errcode?: number }
+    const why =
+      errcode === SQLITE_BUSY ? 'is in use by another Runloom process; stop it' : `cannot be written (${message})`
+    throw new Error(`${file} ${why}, or choose another --data folder`, { cause })
   }
   return () => lock.close()
 }
+
+const SQLITE_BUSY = 5

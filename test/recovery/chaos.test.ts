@@ -4,8 +4,8 @@ import { test } from 'node:test'
 import { chaos } from './chaos.ts'
 
 for (const [database, processes, kills] of [
-  ['sqlite', 1, 12],
-  ['postgres', 2, 12],
+  ['sqlite', 1, 8],
+  ['postgres', 2, 8],
 ] as const) {
   test(`chaos on ${database} with ${processes} process${processes > 1 ? 'es' : ''}`, async t => {
     const report = await chaos({ seed: 1, kills, database, processes, log: line => t.diagnostic(line) })

@@ -1,6 +1,6 @@
 // Chaos in rounds: clients work while processes die, then all is quiet and every invariant is checked. The same seed makes
 // the same decisions; the moments in which they meet are the machine's.
-import { appendFileSync, mkdtempSync, rmSync } from 'node:fs'
+import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -8,7 +8,7 @@ import { Random } from '../simulation/random.ts'
 import { createDatabase, dropDatabase } from '../support/postgres.ts'
 import { Cluster } from './cluster.ts'
 import { disturb } from './faults.ts'
-import { checkReading, checkTables, describeRun } from './invariants.ts'
+import { checkEffects, checkReading, checkTables, describeRun } from './invariants.ts'
 import { JOBS, type Job, type Ledger } from './jobs.ts'
 import { Recoveries } from './recoveries.ts'
 
@@ -24,6 +24,8 @@ export interface ChaosOptions {
   faults?: string[]
   /** Whatever has been killed by then, this many rounds are enough. */
   rounds?: number
+  /** Ends it after the round under way. */
+  signal?: AbortSignal
   log: (line: string) => void
 }
 
@@ -54,15 +56,18 @@ export async function chaos(options: ChaosOptions): Promise<ChaosReport> {
     violations: [],
     recoveries: new Recoveries(),
   }
-  const enough = () => report.kills >= kills || report.rounds >= (options.rounds ?? Number.POSITIVE_INFINITY)
+  const most = options.rounds ?? Number.POSITIVE_INFINITY
+  const enough = () => report.kills >= kills || report.rounds >= most || options.signal?.aborted === true
   while (!enough() && report.violations.length === 0) {
     const folder = mkdtempSync(join(tmpdir(), 'runloom-chaos-'))
     const url = database === 'sqlite' ? `sqlite:${join(folder, 'runloom.db')}` : await createDatabase()
-    const cluster = new Cluster(url, processes)
+    const effects = join(folder, 'effects')
+    writeFileSync(effects, '')
+    const cluster = new Cluster(url, processes, { CHAOS_EFFECTS: effects })
     try {
       for (let count = 0; count < ROUNDS_A_DATABASE && !enough(); count++) {
         report.rounds++
-        const round = new Round(cluster, options, report)
+        const round = new Round(cluster, effects, options, report)
         await round.play(new Random(seed * 1_000_003 + report.rounds))
         if (report.violations.length > 0) {
           log(`Violation: seed ${seed}, round ${report.rounds}, ${database}, ${processes} processes, ${url}`)
@@ -85,6 +90,7 @@ export async function chaos(options: ChaosOptions): Promise<ChaosReport> {
 
 class Round {
   readonly #cluster: Cluster
+  readonly #effects: string
   readonly #options: ChaosOptions
   readonly #report: ChaosReport
   readonly #ledger: Ledger = { readers: [], succeeded: [], erased: [], keys: new Map() }
@@ -92,8 +98,9 @@ class Round {
   readonly #working = new Map<Job, string>()
   #quiet = false
 
-  constructor(cluster: Cluster, options: ChaosOptions, report: ChaosReport) {
+  constructor(cluster: Cluster, effects: string, options: ChaosOptions, report: ChaosReport) {
     this.#cluster = cluster
+    this.#effects = effects
     this.#options = options
     this.#report = report
   }
@@ -167,6 +174,7 @@ class Round {
       break
     }
     this.#found.push(...(await checkReading(this.#cluster, random, this.#ledger)))
+    this.#found.push(...(await checkEffects(this.#cluster.database_url, this.#effects, this.#ledger)))
     for (const text of [...this.#found]) {
       const run_id = /runs\/([0-9a-f-]{36})|"run_id":"([0-9a-f-]{36})"/.exec(text)
       if (run_id) this.#found.push(await describeRun(this.#cluster.database_url, (run_id[1] ?? run_id[2]) as string))

@@ -149,13 +149,14 @@ export class Reader implements Followed {
   async #take(response: Response, leaving: AbortController): Promise<boolean> {
     const decoder = new TextDecoder()
     let rest = ''
-    let patience = this.#temper === 'restless' ? this.#random.between(1, 6) : Number.POSITIVE_INFINITY
+    const leaves = this.#temper === 'restless' && this.losses < 100
+    let patience = leaves ? this.#random.between(1, 6) : Number.POSITIVE_INFINITY
     if (this.#temper === 'absent' && this.losses === 0) patience = 3
     for await (const piece of response.body as unknown as AsyncIterable<Uint8Array>) {
       const texts = (rest + decoder.decode(piece, { stream: true })).replaceAll(HEARTBEAT, '').split('\n\n')
       rest = texts.pop() as string
-      for (const text of texts) if (this.#add(text)) patience--
-      if (patience <= 0 && this.losses < 100) {
+      for (const text of texts) if (patience > 0 && this.#add(text)) patience--
+      if (patience <= 0) {
         leaving.abort()
         return false
       }

@@ -8,20 +8,18 @@ import { forEachDatabase } from '../support/databases.ts'
 import { createDatabase, dropDatabase } from '../support/postgres.ts'
 import { clientOf } from '../support/server.ts'
 import { Reader, replay } from './client.ts'
-import { Cluster } from './cluster.ts'
-import { expectComplete, framesOf, start, startCounted, untilStep } from './harness.ts'
+import { expectComplete, framesOf, start, startCluster, startCounted, untilStep } from './harness.ts'
 
 const MODES = ['values', 'updates', 'messages-tuple']
 const words = (count: number) => Array.from({ length: count }, (_, index) => `word${index}`).join(' ')
 
 forEachDatabase('a reader', open => {
   test('that comes back a hundred times sees every event once', async () => {
-    const cluster = new Cluster(await open(), 1)
+    const cluster = await startCluster(await open(), 1)
     try {
-      await cluster.ensureUp()
       const url = cluster.members[0]?.url as string
       const { thread_id } = await clientOf(url).threads.create()
-      const { run_id } = await clientOf(url).runs.create(thread_id, 'echo', { input: say(`4ms ${words(2_000)}`) })
+      const { run_id } = await clientOf(url).runs.create(thread_id, 'echo', { input: say(`3ms ${words(700)}`) })
       const path = `/threads/${thread_id}/runs/${run_id}`
       const readers = [1, 2, 3].map(seed => new Reader(cluster, new Random(seed), MODES, 'restless'))
       await Promise.all(readers.map(reader => reader.join(path)))
@@ -77,8 +75,7 @@ forEachDatabase('a reader', open => {
 
 test('the process that reads dies while another executes: the reader goes on elsewhere', async () => {
   const database_url = await createDatabase()
-  const cluster = new Cluster(database_url, 2)
-  await cluster.ensureUp()
+  const cluster = await startCluster(database_url, 2)
   const [executing, reading] = cluster.members as [(typeof cluster.members)[0], (typeof cluster.members)[0]]
   const run = await startCounted(clientOf(executing.url as string), 18, 80)
   const [url, executingUrl] = [reading.url as string, executing.url]

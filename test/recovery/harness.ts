@@ -6,14 +6,22 @@ import { after } from 'node:test'
 import type { Client } from '@langchain/langgraph-sdk'
 import { eventually } from '../api/harness.ts'
 import { clientOf, type ServerProcess, startServer } from '../support/server.ts'
-import { PRELOAD, RECOVERY_GRAPHS } from './cluster.ts'
+import { Cluster, PRELOAD, RECOVERY_GRAPHS } from './cluster.ts'
 import { checkSteps } from './invariants.ts'
 import { openProbe, type Row } from './probe.ts'
 
 export const LEASE_MS = 1_000
 
-const started = new Set<ServerProcess>()
+const started = new Set<{ kill(): Promise<unknown> }>()
 after(() => Promise.all([...started].map(server => server.kill())))
+
+/** Servers as chaos has them, killed after the tests at the latest. */
+export async function startCluster(database_url: string, size: number): Promise<Cluster> {
+  const cluster = new Cluster(database_url, size)
+  started.add({ kill: () => cluster.close() })
+  await cluster.ensureUp()
+  return cluster
+}
 
 /** A server with the recovery graphs, killed after the tests at the latest. CHAOS_… variables bring the preload with them. */
 export async function start(database_url: string, env: NodeJS.ProcessEnv = {}, shell?: string): Promise<ServerProcess> {

@@ -1,5 +1,6 @@
 // What has to hold once everything is quiet: in the tables, and in what clients read against what the log has.
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import type { Random } from '../simulation/random.ts'
 import { type Frame, replay } from './client.ts'
 import type { Cluster } from './cluster.ts'
@@ -88,6 +89,25 @@ async function checkKeys(probe: Probe, ledger: Ledger): Promise<string[]> {
   const runs = await probe.rows<{ run_id: string }>('select run_id from runs')
   const strays = runs.filter(run => !known.has(run.run_id)).map(run => `run ${run.run_id} was made by no key`)
   return [...told, ...strays]
+}
+
+/** Each step of a success has run, and no more often than the run had owners. `effects`: the file of CHAOS_EFFECTS. */
+export async function checkEffects(database_url: string, effects: string, ledger: Ledger): Promise<string[]> {
+  const times = new Map<string, number>()
+  for (const line of readFileSync(effects, 'utf8').split('\n')) times.set(line, (times.get(line) ?? 0) + 1)
+  const probe = await openProbe(database_url)
+  const heads = await probe.rows<{ run_id: string; attempt: number }>('select run_id, attempt from run_heads')
+  await probe.close()
+  const owners = new Map(heads.map(head => [head.run_id, head.attempt]))
+  const often = [...times].filter(([line, count]) => count > (owners.get(line.split(' ')[0] ?? '') ?? count))
+  const missing = ledger.succeeded.flatMap(({ path, work }) => {
+    const run_id = path.split('/').at(-1)
+    return (work?.effects ?? []).map(what => `${run_id} ${what}`).filter(line => !times.has(line))
+  })
+  return [
+    ...often.map(([line, count]) => `a step ran ${count} times, more often than its run had owners: ${line}`),
+    ...missing.map(line => `a step never ran: ${line}`),
+  ]
 }
 
 /** The violations that show in what clients can read: every reader's frames, and every success step by step. */

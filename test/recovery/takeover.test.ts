@@ -9,8 +9,8 @@ import { forEachDatabase } from '../support/databases.ts'
 import { createDatabase, dropDatabase } from '../support/postgres.ts'
 import { clientOf, spawnServer } from '../support/server.ts'
 import { Reader } from './client.ts'
-import { Cluster, RECOVERY_GRAPHS } from './cluster.ts'
-import { expectComplete, LEASE_MS, lookUp, rowsOf, start, startCounted, untilStep } from './harness.ts'
+import { RECOVERY_GRAPHS } from './cluster.ts'
+import { expectComplete, LEASE_MS, lookUp, rowsOf, start, startCluster, startCounted, untilStep } from './harness.ts'
 import { write } from './probe.ts'
 import { forSqlite } from './sqlite-files.ts'
 
@@ -34,8 +34,7 @@ forEachDatabase('SIGKILL', open => {
 
   test('three times in one run: its reader sees every event once and the run ends', async () => {
     const database_url = await open()
-    const cluster = new Cluster(database_url, 1)
-    await cluster.ensureUp()
+    const cluster = await startCluster(database_url, 1)
     const [member] = cluster.members as [(typeof cluster.members)[0]]
     const run = await startCounted(clientOf(member.url as string), 16, 80)
     const reader = new Reader(cluster, new Random(1), ['updates', 'values'], 'steady')
@@ -118,7 +117,7 @@ describe('how soon somebody goes on', () => {
   test('Postgres: another process within the lease and two seconds; readers of either see the same', async () => {
     const database_url = await createDatabase()
     let [one, two] = await Promise.all([start(database_url), start(database_url)])
-    const run = await startCounted(clientOf(one.url), 20, 100)
+    const run = await startCounted(clientOf(one.url), 20, 250)
     for (const [index, steps] of [2, 6].entries()) {
       await untilStep(database_url, run.run_id, steps)
       const owner = steps === 2 ? one : two

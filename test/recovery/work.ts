@@ -9,6 +9,8 @@ export interface Work {
   lines: string[]
   /** Of these, what nodes added; in any order where they run in parallel. */
   produced: string[]
+  /** The lines that its nodes leave in the file of effects. */
+  effects: string[]
 }
 
 const range = (count: number) => Array.from({ length: count }, (_, at) => at)
@@ -18,11 +20,9 @@ type Make = (tag: string, random: Random) => Work
 function counting(assistant_id: string, around: (lines: string[], tag: string) => string[]): Make {
   return (tag, random) => {
     const [count, delay_ms] = [random.between(2, 7), random.between(5, 110)]
-    const lines = around(
-      range(count).map(at => `${tag}:${at}`),
-      tag,
-    )
-    return { assistant_id, input: { tag, at: 0, count, delay_ms }, lines, produced: lines }
+    const effects = range(count).map(at => `${tag}:${at}`)
+    const lines = around(effects, tag)
+    return { assistant_id, input: { tag, at: 0, count, delay_ms }, lines, produced: lines, effects }
   }
 }
 
@@ -32,7 +32,7 @@ const MAKES = {
   fan: counting('fan', (lines, tag) => [...lines, `${tag}:closed`]),
   echo: (tag, random) => {
     const text = `${random.between(2, 30)}ms ${tag} ${range(random.between(8, 40)).join(' ')}`
-    return saying('echo', text, [`ai:${text}`])
+    return saying('echo', text, [`ai:${text}`], [])
   },
   tools: (tag, random) => {
     const rounds = random.between(1, 3)
@@ -40,7 +40,8 @@ const MAKES = {
       `ai:${tag} calls ${at}>${tag}-call-${at}`,
       `tool:${tag}-call-${at} noted`,
     ])
-    return saying('tools', `${tag} ${rounds} ${random.between(2, 40)}`, [...calls, `ai:${tag} is done`])
+    const effects = range(rounds).map(at => `${tag}-call-${at}`)
+    return saying('tools', `${tag} ${rounds} ${random.between(2, 40)}`, [...calls, `ai:${tag} is done`], effects)
   },
 } satisfies Record<string, Make>
 
@@ -51,9 +52,9 @@ export function work(kind: Kind, tag: string, random: Random): Work {
   return MAKES[kind](tag, random)
 }
 
-function saying(assistant_id: string, content: string, produced: string[]): Work {
+function saying(assistant_id: string, content: string, produced: string[], effects: string[]): Work {
   const input = { messages: [{ role: 'user', content }] }
-  return { assistant_id, input, lines: [`human:${content}`, ...produced], produced }
+  return { assistant_id, input, lines: [`human:${content}`, ...produced], produced, effects }
 }
 
 interface Values {
