@@ -121,9 +121,10 @@ function* putItem({ namespace, key, value, ttl_ms, meaning }: PutItem): Steps<vo
     return
   }
   // What takes the place of one that has expired, and is not swept yet, is new.
+  const clock = (yield* first<{ now: string }>(sql`select now_iso() as now`)) as { now: string }
   const put = yield* first<ItemRow>(sql`
     insert into items (namespace, key, value, created_at, updated_at, ttl_ms, expires_at)
-    values (${name}, ${key}, ${value}, now_iso(), now_iso(), ${ttl_ms ?? null},
+    values (${name}, ${key}, ${value}, ${clock.now}, ${clock.now}, ${ttl_ms ?? null},
       ${ttl_ms === undefined ? null : sql`now_ms() + ${ttl_ms}`})
     on conflict (namespace, key) do update set value = excluded.value, updated_at = excluded.updated_at,
       ttl_ms = excluded.ttl_ms, expires_at = excluded.expires_at,
