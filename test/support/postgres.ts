@@ -226,11 +226,11 @@ function copied(bin: string, folder: string, user: User): string {
   return join(folder, 'native', 'bin')
 }
 
-/** A new folder that belongs to the server's user: TMPDIR, unless that is out of this user's reach. */
+/** A new folder that belongs to the server's user: in TMPDIR, unless this user could not remove it from there. */
 function ownFolder(user: User): string {
-  const reaches = (folder: string) => spawnSync('test', ['-x', folder], { ...user, cwd: '/' }).status === 0
-  const parent = [tmpdir(), '/tmp', '/var/tmp'].find(reaches)
-  if (!parent) throw new Error(`Postgres has no folder to work in: its user (${user.uid}) cannot reach ${tmpdir()}`)
+  const mayWrite = (folder: string) => spawnSync('test', ['-w', folder], { ...user, cwd: '/' }).status === 0
+  const parent = [tmpdir(), '/tmp', '/var/tmp'].find(mayWrite)
+  if (!parent) throw new Error(`Postgres has no folder to work in: its user (${user.uid}) cannot write ${tmpdir()}`)
   const folder = mkdtempSync(join(parent, 'runloom-postgres-'))
   if (user.uid !== undefined && user.gid !== undefined) chownSync(folder, user.uid, user.gid)
   return folder
