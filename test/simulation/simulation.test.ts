@@ -28,10 +28,13 @@ forEachStore('a simulation', (store, kind) => {
 })
 
 forEachStore('a round', (store, kind) => {
-  test('is the same each time it is played', { skip: kind === 'postgres' }, async () => {
-    const play = async (seed: number): Promise<Round> => playRound(store(), seed)
-    for (const seed of [7, 77]) assert.deepEqual((await play(seed)).trace, (await play(seed)).trace)
-  })
+  // On Postgres a deadlock's victim is its own choice, so there a round is only nearly the same.
+  if (kind !== 'postgres') {
+    test('is the same each time it is played', async () => {
+      const play = async (seed: number): Promise<Round> => playRound(store(), seed)
+      for (const seed of [7, 77]) assert.deepEqual((await play(seed)).trace, (await play(seed)).trace)
+    })
+  }
 
   test('ends with its last run', async () => {
     const { failure, commits, steps } = await playRound(store(), 3)
