@@ -1,8 +1,10 @@
-// Postgres as a Database: a transition is driven over one pooled connection. Statements are unnamed and no session
-// state is used, so a transaction-mode pooler may stand between.
+// Postgres as a Database: a transition is driven over one pooled connection. Only statements that return rows are waited
+// for: the others are on their way with the next one. Statements are unnamed and no session state is used, so a
+// transaction-mode pooler may stand between.
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import {
+  type Bulk,
   type Database,
   isBulk,
   isRefused,
@@ -45,6 +47,7 @@ class Postgres implements Database {
       connectionTimeoutMillis: timeout_ms,
       query_timeout: timeout_ms,
       keepAlive: true,
+      pipeline: true,
     })
     this.#pool.on('error', () => {}) // an idle connection died; the pool has already dropped it
     // One in use died between two statements: the next one fails.
@@ -89,20 +92,35 @@ class Postgres implements Database {
 type Attempt<T> = { value: T; broken: false } | { error: unknown; broken: boolean; outage: boolean }
 
 async function attemptOn<A, T>(client: pg.PoolClient, transition: Transition<A, T>, args: A): Promise<Attempt<T>> {
+  const sent: Promise<Row[]>[] = []
+  const send = (answer: Promise<pg.QueryResult>) => {
+    const rows = answer.then(result => result.rows)
+    rows.catch(() => {}) // the first that failed is told, by `answered`
+    sent.push(rows)
+  }
+  /** The rows of the statement sent last, once all before it have succeeded. */
+  const answered = async () => {
+    let rows: Row[] = []
+    for (const answer of sent.splice(0)) rows = await answer
+    return rows
+  }
   let asking = true
   try {
     const steps = transition.steps(args)
-    await client.query(BEGIN)
-    let rows: Row[] | undefined
-    for (;;) {
+    send(client.query(BEGIN))
+    for (let rows: Row[] | undefined; ; ) {
       asking = false
       const next = rows ? steps.next(rows) : steps.next()
       asking = true
       if (next.done) {
-        await client.query('commit')
+        send(client.query('commit'))
+        await answered()
         return { value: next.value, broken: false }
       }
-      rows = await query(client, next.value)
+      const statement = next.value
+      if (!isBulk(statement)) send(client.query(statement.text, statement.values))
+      else if (statement.rows.length > 0) send(client.query(statement.all, arraysOf(statement)))
+      rows = returnsRows(statement) ? await answered() : []
     }
   } catch (error) {
     if (asking && isConnectionError(error)) return { error, broken: true, outage: true }
@@ -114,12 +132,12 @@ async function attemptOn<A, T>(client: pg.PoolClient, transition: Transition<A, 
   }
 }
 
-async function query(client: pg.PoolClient, statement: Statement): Promise<Row[]> {
-  if (!isBulk(statement)) return (await client.query(statement.text, statement.values)).rows
-  if (statement.rows.length === 0) return []
-  const arrays = statement.columns.map(column => statement.rows.map(row => row[column]))
-  await client.query(statement.all, arrays)
-  return []
+function arraysOf({ columns, rows }: Bulk): unknown[][] {
+  return columns.map(column => rows.map(row => row[column]))
+}
+
+function returnsRows(statement: Statement): boolean {
+  return !isBulk(statement) && /^\s*select\b|\breturning\b/i.test(statement.text)
 }
 
 /** Of an error that came from asking the server: whether it was the connection, not an answer. */
