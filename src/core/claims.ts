@@ -15,6 +15,7 @@ export interface ClaimOptions {
 }
 
 type HeadedRun = Run & Pick<Head, 'attempt' | 'last_seq'>
+type Startable = Pick<HeadedRun, 'run_id' | 'thread_id' | 'crashes' | 'attempt' | 'last_seq'>
 
 export interface Claim extends ClaimOptions {
   limit: number
@@ -91,7 +92,7 @@ function* claimRun(run: HeadedRun, args: Claim): Steps<ClaimedRun | 'ended' | un
 }
 
 /** Makes a run this worker's: a new attempt, a lease, and the `metadata` event that opens the attempt in the log. */
-export function* startRun(run: HeadedRun, { worker_id, lease_ms }: ClaimOptions): Steps<ClaimedRun> {
+export function* startRun(run: Startable, { worker_id, lease_ms }: ClaimOptions): Steps<ClaimedRun> {
   const { run_id, thread_id, crashes } = run
   const head = yield* openAttempt(run, 'metadata', { run_id, attempt: crashes + 1 })
   yield sql`update threads set due_at = now_ms() + ${lease_ms} where thread_id = ${thread_id}`
@@ -105,7 +106,7 @@ export function* startRun(run: HeadedRun, { worker_id, lease_ms }: ClaimOptions)
 
 /** Raises a run's attempt, which fences whoever wrote it before, and writes the event that says so. */
 function* openAttempt(
-  { run_id, attempt, last_seq }: HeadedRun,
+  { run_id, attempt, last_seq }: Startable,
   event: string,
   data: Record<string, unknown>,
 ): Steps<Pick<Head, 'attempt' | 'last_seq'>> {
@@ -194,8 +195,9 @@ export const finishRun = transition(import.meta.url, 'finishRun', function* (arg
   if (!run) return { landed }
   if (run.cancel_action) yield* endRun(run, run.cancel_action, 'interrupted', JSON.parse(run.ending ?? '{}'), args)
   else yield* endRun(run, 'interrupt', args.status, args.ending, args)
-  const next = claim && (yield* startNext(thread_id, claim))
-  yield* refreshThread(thread_id)
+  const waiting = yield* refreshThread(thread_id)
+  const next = waiting && claim ? yield* startNext(thread_id, claim) : undefined
+  if (next) yield* refreshThread(thread_id)
   return { landed: true, ...(next && { next }) }
 })
 
@@ -224,12 +226,15 @@ export const handBack = transition(
 /** Locks a run's thread and head and writes its last slice; no run when it was not ours any more, or had ended so. */
 function* writeLast(thread_id: string, slice: Slice): Steps<{ run?: Run; landed: boolean }> {
   const thread = yield* first(sql`select 1 as found from threads where thread_id = ${thread_id} for update`)
-  const head = (yield* lockHeads([slice.run_id])).get(slice.run_id)
-  const standing = thread ? compare(slice, head) : 'fenced'
-  if (standing !== 'mine') return { landed: standing === 'landed' && head?.ended === 1 }
+  const run =
+    thread &&
+    (yield* first<Run & Head>(sql`
+    select runs.*, attempt, last_seq, commits, ended from run_heads join runs on runs.run_id = run_heads.run_id
+    where run_heads.run_id = ${slice.run_id} for update of run_heads`))
+  const standing = compare(slice, run)
+  if (!run || standing !== 'mine') return { landed: standing === 'landed' && run?.ended === 1 }
   yield* write([slice])
-  const run = yield* first<Run>(sql`select * from runs where run_id = ${slice.run_id}`)
-  return { run: run as Run, landed: true }
+  return { run, landed: true }
 }
 
 /** Makes every lease end now: for the one process that holds a SQLite file and has just started. */
@@ -247,12 +252,11 @@ export function* endRun(
   left?: Pick<Finish, 'interrupts' | 'resting_status'>,
 ): Steps<void> {
   if (action === 'rollback') return yield* eraseRun(run, 'rollback')
-  const head = yield* first<Head>(sql`
-    update run_heads set attempt = attempt + ${left ? 0 : 1}, ended = 1 where run_id = ${run.run_id} returning *`)
+  yield sql`update run_heads set attempt = attempt + ${left ? 0 : 1}, ended = 1 where run_id = ${run.run_id}`
   yield sql`
     update runs set status = ${status}, ending = ${JSON.stringify(ending)}, worker_id = null, updated_at = now_iso(),
       ended_at = now_iso(), retained_from = now_ms() where run_id = ${run.run_id}`
-  if (run.base_seq !== null) yield* settleThread(run, head as Head, status, ending.error?.message, left)
+  if (run.base_seq !== null) yield* settleThread(run, status, ending.error?.message, left)
   if (action === 'delete') yield* eraseRun(run, 'delete')
   else yield* announceEnd(run)
 }
@@ -260,7 +264,6 @@ export function* endRun(
 /** Leaves on the thread what an executed run made of it. */
 function* settleThread(
   run: Run,
-  head: Head,
   status: RunStatus,
   error: string | undefined,
   left: Pick<Finish, 'interrupts' | 'resting_status'> | undefined,
@@ -271,7 +274,8 @@ function* settleThread(
   const state = values && (values.refs === 1 ? values.data : JSON.stringify([values.data]))
   const resting = left?.resting_status ?? (status === 'error' ? 'error' : 'interrupted')
   yield sql`
-    update threads set last_thread_seq = ${(run.base_seq ?? 0) + head.last_seq}, resting_status = ${resting},
+    update threads set resting_status = ${resting},
+      last_thread_seq = ${run.base_seq ?? 0} + (select last_seq from run_heads where run_id = ${run.run_id}),
       interrupts = ${JSON.stringify(left?.interrupts ?? {})}, error = ${error ?? null},
       ${state === undefined ? empty : sql`state = ${state},`} state_updated_at = now_iso()
     where thread_id = ${run.thread_id}`

@@ -15,7 +15,7 @@ import { type ClaimOptions, endRun, eraseRun, KEY_LIFETIME_MS, startRun } from '
 import { RunloomError } from './errors.ts'
 import type { ClaimedRun } from './executor.ts'
 import { jsonText } from './json.ts'
-import { insertThread, lockThread, refreshThread, type Thread } from './threads.ts'
+import { insertThread, lockThread, refreshed, refreshThread, type Thread } from './threads.ts'
 
 export type RunStatus = 'pending' | 'running' | 'success' | 'error' | 'timeout' | 'interrupted'
 
@@ -90,25 +90,24 @@ export const createRun = transition(import.meta.url, 'createRun', function* (arg
   const position = thread.last_position + 1
   const { config, context, metadata } = merge(args, assistant, thread)
   const kwargs = jsonText({ ...args.kwargs, config, context })
-  const run = (yield* first<Run>(sql`
+  const { run_id } = args
+  yield sql`
     insert into runs (run_id, thread_id, position, kind, assistant_id, status, metadata, kwargs, multitask_strategy,
       created_at, updated_at, not_before, crashes)
-    values (${args.run_id}, ${thread.thread_id}, ${position}, 'graph', ${assistant.assistant_id}, 'pending',
+    values (${run_id}, ${thread.thread_id}, ${position}, 'graph', ${assistant.assistant_id}, 'pending',
       ${jsonText(metadata)}, ${kwargs}, ${args.multitask_strategy}, now_iso(), now_iso(),
-      now_ms() + ${args.after_ms}, 0)
-    returning *`)) as Run
-  yield sql`insert into run_heads (run_id, attempt, last_seq, ended) values (${run.run_id}, 0, 0, 0)`
+      now_ms() + ${args.after_ms}, 0)`
+  yield sql`insert into run_heads (run_id, attempt, last_seq, ended) values (${run_id}, 0, 0, 0)`
   yield sql`
     update threads set last_position = ${position}, config = ${threadConfig(args, thread)},
       metadata = ${jsonText({ ...JSON.parse(thread.metadata), graph_id: assistant.graph_id, assistant_id: assistant.assistant_id })}
     where thread_id = ${thread.thread_id}`
-  if (args.claim && !busy && args.after_ms === 0) {
-    const claimed = yield* startRun({ ...run, attempt: 0, last_seq: 0 }, args.claim)
-    yield* refreshThread(thread.thread_id)
-    return { run: claimed.run, claimed, repeated: false, superseded }
-  }
-  yield* refreshThread(thread.thread_id)
-  return { run, repeated: false, superseded }
+  const { claim } = args
+  const fresh = { run_id, thread_id: thread.thread_id, crashes: 0, attempt: 0, last_seq: 0 }
+  const claimed = claim && !busy && args.after_ms === 0 ? yield* startRun(fresh, claim) : undefined
+  yield refreshed(thread.thread_id)
+  const run = claimed?.run ?? (yield* findRun({ run_id }))
+  return { run, ...(claimed && { claimed }), repeated: false, superseded }
 })
 
 export const getRun = transition(import.meta.url, 'getRun', function* (args: RunKey): Steps<Run> {
@@ -190,16 +189,10 @@ export const deleteRun = transition(
   },
 )
 
-interface Stored {
-  data: string
-  refs: number
-}
-
 export interface Outcome {
   run: Run
-  /** The last root state and the error, as the log has them. */
-  values: Stored | undefined
-  error: Stored | undefined
+  /** The last root state, as the log has it. */
+  values: { data: string; refs: number } | undefined
 }
 
 /** What a run came to; undefined when it is gone. */
@@ -208,18 +201,11 @@ export const runOutcome = transition(import.meta.url, 'runOutcome', function* (r
 > {
   const run = yield* first<Run>(sql`select * from runs where run_id = ${run_id}`)
   if (!run) return undefined
-  return {
-    run,
-    values: yield* lastEvent(run_id, 'values'),
-    error: yield* lastEvent(run_id, 'error'),
-  }
-})
-
-function* lastEvent(run_id: string, event: string): Steps<Stored | undefined> {
-  return yield* first<Stored>(
-    sql`select data, refs from run_events where run_id = ${run_id} and event = ${event} order by seq desc limit 1`,
+  const values = yield* first<{ data: string; refs: number }>(
+    sql`select data, refs from run_events where run_id = ${run_id} and event = 'values' order by seq desc limit 1`,
   )
-}
+  return { run, values }
+})
 
 export function isEnded(run: Run): boolean {
   return run.status !== 'pending' && run.status !== 'running'
@@ -255,7 +241,8 @@ function* hasLease(run: Run): Steps<boolean> {
 
 /** Makes way for a new run as its strategy says. `busy`: something is still in flight, so it cannot start now. */
 function* applyStrategy(args: CreateRun, thread: Thread): Steps<{ superseded: string[]; busy: boolean }> {
-  const { thread_id } = thread
+  const { thread_id, last_position } = thread
+  if (last_position === 0) return { superseded: [], busy: false }
   const waits = args.multitask_strategy === 'enqueue' || args.multitask_strategy === 'reject'
   const running = yield* all<Run>(sql`select * from runs where thread_id = ${thread_id} and status = 'running'`)
   const pending = yield* all<Run>(sql`
@@ -307,7 +294,8 @@ function* threadOf(args: CreateRun, assistant: Assistant): Steps<Thread> {
   const { graph_id, assistant_id } = assistant
   const made = jsonText({ ...metadata, graph_id, assistant_id })
   for (;;) {
-    yield* insertThread({ thread_id, metadata: made, hidden: if_not_exists === 'temporary' ? 1 : 0 })
+    const inserted = yield* insertThread({ thread_id, metadata: made, hidden: if_not_exists === 'temporary' ? 1 : 0 })
+    if (inserted) return inserted
     const thread = yield* first<Thread>(sql`select * from threads where thread_id = ${thread_id} for update`)
     if (thread) return thread // else one that was there has been deleted since
   }

@@ -1,6 +1,6 @@
 // Threads own runs and checkpoints; one run of a thread executes at a time. Their table, and the rules that every
 // transition on a thread shares: lock the thread first, refresh its status and due time last.
-import sql from 'sql-template-tag'
+import sql, { type Sql } from 'sql-template-tag'
 import { all, first, type Steps, transition } from '../db/database.ts'
 import { RunloomError } from './errors.ts'
 
@@ -120,20 +120,26 @@ function lifetime(ttl_minutes: number | null) {
 
 /**
  * Sets what follows from the thread's runs: its status, and when it next needs a worker. A temporary thread that has no
- * run any more goes.
+ * run any more goes. True while runs are in flight.
  */
-export function* refreshThread(thread_id: string): Steps<void> {
+export function* refreshThread(thread_id: string): Steps<boolean> {
+  const thread = yield* first<{ busy: number; abandoned: number }>(sql`
+    ${refreshed(thread_id)} returning case when status = 'busy' then 1 else 0 end as busy, case when hidden = 1 and not
+      exists (select 1 from runs where runs.thread_id = threads.thread_id) then 1 else 0 end as abandoned`)
+  if (thread?.abandoned === 1) yield* eraseThread(thread_id)
+  return thread?.busy === 1
+}
+
+/** The update behind it, for a thread that has a run in flight. */
+export function refreshed(thread_id: string): Sql {
   const running = sql`exists (select 1 from runs where thread_id = ${thread_id} and status = 'running')`
   const pending = sql`exists (select 1 from runs where thread_id = ${thread_id} and status = 'pending')`
-  const thread = yield* first<Pick<Thread, 'hidden' | 'status'>>(sql`
+  return sql`
     update threads set updated_at = now_iso(), expires_at = now_ms() + cast(ttl_minutes * 60000 as bigint),
       status = case when ${running} or ${pending} then 'busy' else resting_status end,
       due_at = case when ${running} then due_at
         else (select min(not_before) from runs where thread_id = ${thread_id} and status = 'pending') end
-    where thread_id = ${thread_id} returning hidden, status`)
-  if (thread?.hidden !== 1 || thread.status === 'busy') return
-  const run = yield* first(sql`select 1 as found from runs where thread_id = ${thread_id} limit 1`)
-  if (!run) yield* eraseThread(thread_id)
+    where thread_id = ${thread_id}`
 }
 
 /** Deletes everything of a thread; returns the ids of the runs that went with it. */

@@ -67,9 +67,9 @@ const CANCEL_WAIT_MS = 60_000
 async function resultOf({ db, texts }: Ports, { run_id, thread_id }: Run): Promise<string> {
   const outcome = await db.run(runOutcome, run_id)
   if (!outcome) return 'null'
-  const { run, values, error } = outcome
-  if (error) return `{"__error__":${error.data}}`
-  const { interrupts = [] } = JSON.parse(run.ending ?? '{}') as { interrupts?: unknown[] }
+  const { run, values } = outcome
+  const { interrupts = [], error } = JSON.parse(run.ending ?? '{}') as { interrupts?: unknown[]; error?: object }
+  if (error) return JSON.stringify({ __error__: error })
   const text = values?.refs === 1 ? await texts.render(thread_id, values.data) : values?.data
   return waitResult(text ?? null, interrupts)
 }
