@@ -1,6 +1,7 @@
 // Postgres as a Database: a transition is driven over one pooled connection. Only statements that return rows are waited
 // for: the others are on their way with the next one. Statements are unnamed and no session state is used, so a
 // transaction-mode pooler may stand between.
+import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import {
@@ -92,9 +93,15 @@ class Postgres implements Database {
 type Attempt<T> = { value: T; broken: false } | { error: unknown; broken: boolean; outage: boolean }
 
 async function attemptOn<A, T>(client: pg.PoolClient, transition: Transition<A, T>, args: A): Promise<Attempt<T>> {
+  const { stream } = (client as unknown as { connection: { stream: Duplex } }).connection
   const sent: Promise<Row[]>[] = []
-  const send = (answer: Promise<pg.QueryResult>) => {
-    const rows = answer.then(result => result.rows)
+  /** What is sent before somebody waits travels in one write. */
+  const send = (text: string, values?: unknown[]) => {
+    if (sent.length === 0) {
+      stream.cork()
+      process.nextTick(() => stream.uncork())
+    }
+    const rows = client.query(text, values).then(result => result.rows)
     rows.catch(() => {}) // the first that failed is told, by `answered`
     sent.push(rows)
   }
@@ -107,19 +114,19 @@ async function attemptOn<A, T>(client: pg.PoolClient, transition: Transition<A, 
   let asking = true
   try {
     const steps = transition.steps(args)
-    send(client.query(BEGIN))
+    send(BEGIN)
     for (let rows: Row[] | undefined; ; ) {
       asking = false
       const next = rows ? steps.next(rows) : steps.next()
       asking = true
       if (next.done) {
-        send(client.query('commit'))
+        send('commit')
         await answered()
         return { value: next.value, broken: false }
       }
       const statement = next.value
-      if (!isBulk(statement)) send(client.query(statement.text, statement.values))
-      else if (statement.rows.length > 0) send(client.query(statement.all, arraysOf(statement)))
+      if (!isBulk(statement)) send(statement.text, statement.values)
+      else if (statement.rows.length > 0) send(statement.all, arraysOf(statement))
       rows = returnsRows(statement) ? await answered() : []
     }
   } catch (error) {
