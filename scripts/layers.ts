@@ -23,6 +23,7 @@ const directions: Record<string, readonly string[]> = {
   // The embedded client calls the engine directly; the others must run where only fetch does.
   'client/embedded.ts': ['protocol', 'events', 'core', 'config.ts', 'runtime.ts'],
   cli: ['protocol', 'db', 'events', 'core', 'graph', 'workflow', 'agent', 'http', 'config.ts', 'runtime.ts', 'client'],
+  'bin.ts': ['cli.ts'],
   'cli.ts': ['cli', 'config.ts'],
   'index.ts': [
     'protocol',

@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 // The command line: dev, serve, worker, migrate, inspect. The only place that prints for people.
 import { parseArgs } from 'node:util'
 import { inspect } from './cli/inspect.ts'

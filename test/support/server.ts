@@ -68,6 +68,8 @@ export interface ServerOptions {
   env?: NodeJS.ProcessEnv
   /** Run before the server in the same process, by a shell: `ulimit -f 100`. */
   shell?: string
+  /** Another command than the one of the sources. */
+  command?: string
 }
 
 /** Starts a real server process and waits until it says that it listens. */
@@ -81,7 +83,14 @@ export function spawnServer(options: ServerOptions): Omit<ServerProcess, 'url'> 
   listening: Promise<string>
   exited: Promise<number | null>
 } {
-  const args = ['src/cli.ts', 'serve', '--port', String(options.port ?? 0), '--config', options.config ?? GRAPHS]
+  const args = [
+    options.command ?? 'src/cli.ts',
+    'serve',
+    '--port',
+    String(options.port ?? 0),
+    '--config',
+    options.config ?? GRAPHS,
+  ]
   const env = { ...process.env, ...SETTINGS, ...options.env, DATABASE_URL: options.database_url }
   const [command, ...rest] = options.shell
     ? ['/bin/sh', '-c', `${options.shell}; exec "$@"`, 'sh', process.execPath, ...args]
