@@ -1,6 +1,7 @@
-// The EventLog: one authority for what a run did. All runs of a process share one appender that commits in groups (the
-// next group leaves when the previous commit returns). Readers see an event only after its commit: those in the
-// process that executes the run are fed from memory, others are woken by the Bus and read the table.
+// The EventLog: one authority for what a run did. All runs of a process share one appender that commits in groups: the next
+// group leaves when the previous commit has returned, and a few milliseconds after it left unless a run in it has only
+// begun. Readers see an event only after its commit: those in the process that executes the run are fed from memory,
+// others are woken by the Bus and read the table.
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { type Bulk, type Database, isRefused } from '../db/database.ts'
 import type { Bus } from './bus.ts'
@@ -19,6 +20,10 @@ import {
 const TAIL_EVENTS = 2_000
 const TAIL_CHARS = 1_000_000
 const PAGE = 1_000
+/** From one group to the next where all runs go on for a while already; a commit costs the same for one token and for many. */
+const GATHER_MS = 5
+/** Commits of a run that need not wait for others: its first token should not. */
+const PROMPT_COMMITS = 8
 /** Entries of one run that may wait for a commit before its producer has to. */
 const QUEUE_LIMIT = 2_000
 const RETRY_MS = [50, 100, 200, 400, 800, 1_000]
@@ -53,6 +58,10 @@ export class EventLog {
   readonly #closing = new AbortController()
   #dirty = new Set<RunWriter>()
   #flushing: Promise<void> | undefined
+  /** When the last group left, in milliseconds of this process. */
+  #left = 0
+  /** Lets the group that is gathered leave at once. */
+  #hurry: (() => void) | undefined
   readonly #polling: Promise<void>
 
   constructor(db: Database, bus: Bus) {
@@ -66,9 +75,10 @@ export class EventLog {
    * run is not ours any more, with what the database said when it refused a write.
    */
   open(run_id: string, head: Pick<Head, 'attempt' | 'last_seq'>, onFailed: (error: Error) => void): RunWriter {
-    const writer = new RunWriter(run_id, head, onFailed, () => {
+    const writer = new RunWriter(run_id, head, onFailed, prompt => {
       this.#dirty.add(writer)
-      this.#flushing ??= this.#flush()
+      if (prompt) this.#hurry?.()
+      this.#flushing ??= this.#flush(prompt)
     })
     this.#writers.get(run_id)?.fail(new Fenced('the run was claimed again'))
     this.#writers.set(run_id, writer)
@@ -137,15 +147,28 @@ export class EventLog {
     while (this.#flushing) await this.#flushing
   }
 
-  async #flush() {
-    await nextTurn() // what this turn of the loop still appends joins the group, and so may an ending
-    while (this.#dirty.size > 0) {
+  async #flush(prompt: boolean) {
+    for (let hurry = prompt; this.#dirty.size > 0; hurry = [...this.#dirty].some(writer => writer.prompt)) {
+      if (!hurry) await this.#gather()
+      await nextTurn() // what this turn of the loop still appends joins the group, and so may an ending
       const writers = [...this.#dirty]
       this.#dirty = new Set()
       const slices = writers.map(writer => writer.take()).filter(slice => slice !== undefined)
+      this.#left = performance.now()
       if (slices.length > 0) await this.#commit(slices)
     }
     this.#flushing = undefined
+  }
+
+  async #gather() {
+    const wait_ms = this.#left + GATHER_MS - performance.now()
+    if (wait_ms <= 0) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const timer = setTimeout(resolve, wait_ms)
+    this.#hurry = resolve
+    await promise
+    clearTimeout(timer)
+    this.#hurry = undefined
   }
 
   /** Commits a group. What the database refuses as a whole is tried run by run, so one bad slice harms only its run. */
@@ -234,19 +257,21 @@ export class RunWriter {
   #queue: { event?: TimedEvent; writes?: Bulk[] }[] = []
   #waiting: PromiseWithResolvers<void> = settledLater()
   #inFlight: PromiseWithResolvers<void> | undefined
+  /** Whether somebody waits for what is queued to be committed. */
+  #awaited = false
   /** Set when the rest is left to the transition that ends the run. */
   #ending = false
   #failed: Error | undefined
   #tail: RunEvent[] = []
   #tailChars = 0
   readonly #onFailed: (error: Error) => void
-  readonly #onDirty: () => void
+  readonly #onDirty: (prompt: boolean) => void
 
   constructor(
     run_id: string,
     head: Pick<Head, 'attempt' | 'last_seq'>,
     onFailed: (error: Error) => void,
-    onDirty: () => void,
+    onDirty: (prompt: boolean) => void,
   ) {
     this.run_id = run_id
     this.attempt = head.attempt
@@ -265,17 +290,31 @@ export class RunWriter {
     return this.#failed instanceof Fenced
   }
 
-  /** Queues an event, rows, or both. Resolves when they are committed; rejects when they never will be. */
-  append(event: NewEvent | undefined, writes?: Bulk[]): Promise<void> {
+  /** True while what it appends should not wait for others: it has only begun, or somebody waits for the commit. */
+  get prompt(): boolean {
+    return this.#commits < PROMPT_COMMITS || this.#awaited
+  }
+
+  /** Queues an event, rows, or both; `prompt` where somebody waits for the commit. Resolves when they are committed; rejects when they never will be. */
+  append(event: NewEvent | undefined, writes?: Bulk[], { prompt = false } = {}): Promise<void> {
     if (this.#failed) return rejected(this.#failed)
+    if (prompt) this.#awaited = true
     this.#queue.push({ ...(event && { event: { ...event, at_ms: Date.now() } }), ...(writes && { writes }) })
-    this.#onDirty()
+    this.#onDirty(this.prompt)
     return this.#waiting.promise
   }
 
-  /** Resolves when the producer may go on: at once, or when the queue is short enough again. */
-  async room(): Promise<void> {
-    while (this.#queue.length > QUEUE_LIMIT && !this.#failed) await this.#waiting.promise.catch(() => {})
+  /** What a producer has to wait for before it goes on, if the queue is too long. */
+  room(): Promise<void> | undefined {
+    return this.#queue.length > QUEUE_LIMIT ? this.#shortened() : undefined
+  }
+
+  async #shortened() {
+    while (this.#queue.length > QUEUE_LIMIT && !this.#failed) {
+      this.#awaited = true
+      this.#onDirty(true)
+      await this.#waiting.promise.catch(() => {})
+    }
   }
 
   /** What waits for a commit, as one slice; undefined when nothing does or a commit is under way. */
@@ -308,7 +347,7 @@ export class RunWriter {
     for (const [index, event] of slice.events.entries()) this.#remember({ ...event, seq: first + index })
     this.#inFlight?.resolve()
     this.#inFlight = undefined
-    if (this.#queue.length > 0) this.#onDirty()
+    if (this.#queue.length > 0) this.#onDirty(this.prompt)
   }
 
   /** Ends the writer: nothing of it will be written any more. */
@@ -340,6 +379,7 @@ export class RunWriter {
   #slice(): Slice {
     const entries = this.#queue
     this.#queue = []
+    this.#awaited = false
     return {
       run_id: this.run_id,
       attempt: this.attempt,

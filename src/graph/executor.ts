@@ -1,12 +1,12 @@
 // The Executor for LangGraph graphs: runs a run's graph once, with one fixed set of stream modes whatever its readers
 // asked for, and appends every chunk and every checkpoint row to the run's writer, in order. What readers asked for is
 // made from that recording when they read (projection.ts).
-import { BaseCallbackHandler } from '@langchain/core/callbacks/base'
 import type { StreamEvent } from '@langchain/core/tracers/log_stream'
 import type { BaseStore } from '@langchain/langgraph-checkpoint'
 import type { Ending, Executor, Interrupt } from '../core/executor.ts'
 import { type Database, patient } from '../db/database.ts'
 import type { RunWriter } from '../events/event-log.ts'
+import { RunCallbacks } from './callbacks.ts'
 import { Checkpointer } from './checkpointer.ts'
 import { fromHead, type RunConfig, type RunRequest, runConfig, streamModes } from './executor-config.ts'
 import { bind, type CompiledGraph, type GraphConfig } from './load.ts'
@@ -45,7 +45,7 @@ export function graphExecutor(ports: GraphPorts): Executor {
     try {
       const start = await startOf({ db, graph, claimed, request, config, recording })
       signal.throwIfAborted()
-      const ending = start.ending ?? (await execution.run(start, backPressure(writer), streamModes(request), signal))
+      const ending = start.ending ?? (await execution.run(start, writer, streamModes(request), signal))
       recording.close({ drop: false })
       return ending
     } catch (error) {
@@ -53,13 +53,6 @@ export function graphExecutor(ports: GraphPorts): Executor {
       throw signal.aborted ? signal.reason : error
     }
   }
-}
-
-/** Holds models back while the log cannot keep up; LangGraph's own stream would buffer without bound. */
-function backPressure(writer: RunWriter): BaseCallbackHandler {
-  const handler = BaseCallbackHandler.fromMethods({ handleLLMNewToken: () => writer.room() })
-  handler.awaitHandlers = true
-  return handler
 }
 
 /** One execution of a graph: records its chunks, and notes in them how it ends. */
@@ -77,26 +70,31 @@ class Execution {
   }
 
   /** Resolves when the graph came to rest; rejects when it failed, or as soon as the signal is aborted. */
-  async run(
-    { input, config }: Start,
-    handler: BaseCallbackHandler,
-    asked: string[],
-    signal: AbortSignal,
-  ): Promise<Ending> {
+  async run({ input, config }: Start, writer: RunWriter, asked: string[], signal: AbortSignal): Promise<Ending> {
     const failed = new AbortController()
-    const stop = AbortSignal.any([signal, failed.signal])
-    const streamMode = [...RECORDED_MODES, ...['debug', 'tools'].filter(mode => asked.includes(mode))]
-    const options = { ...config, callbacks: [handler], streamMode, subgraphs: true, signal: stop }
-    const chunks = asked.includes('events') ? this.#events(input, options) : this.#chunks(input, options)
-    for await (const chunk of chunks) {
+    const record = (chunk: Chunk) => {
       try {
         this.#note(chunk)
         this.#recording.add(chunk)
       } catch (error) {
         failed.abort(error)
-        throw error
       }
     }
+    const stop = AbortSignal.any([signal, failed.signal])
+    // Models are held back while the log cannot keep up: nothing else bounds what they produce.
+    const callbacks = new RunCallbacks({ take: chunk => record(asChunk(chunk)), room: () => writer.room() })
+    const streamMode = [...RECORDED_MODES, ...['debug', 'tools'].filter(mode => asked.includes(mode))]
+    const options = { ...config, callbacks, streamMode, subgraphs: true, signal: stop }
+    const chunks = asked.includes('events') ? this.#events(input, options) : this.#chunks(input, options)
+    try {
+      for await (const chunk of chunks) {
+        record(chunk)
+        failed.signal.throwIfAborted()
+      }
+    } catch (error) {
+      throw failed.signal.aborted ? failed.signal.reason : error
+    }
+    failed.signal.throwIfAborted()
     return this.#ending(config)
   }
 

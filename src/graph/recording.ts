@@ -87,7 +87,7 @@ export class Recording {
   readonly flush = async (): Promise<void> => {
     this.#hold({ writes: this.#atExit.splice(0) })
     await this.#turn?.promise
-    await this.#writer.append(undefined, [])
+    await this.#writer.append(undefined, [], { prompt: true })
   }
 
   /** Ends the recording. `drop` leaves out the unfinished turn, as if the process had died before it. */
@@ -109,7 +109,7 @@ export class Recording {
     this.#turn = undefined
     clearImmediate(turn?.timer)
     for (const { event, writes, committed } of this.#held.splice(0)) {
-      const commit = this.#writer.append(event, writes)
+      const commit = this.#writer.append(event, writes, { prompt: committed !== undefined })
       if (committed) commit.then(committed.resolve, () => committed.resolve())
     }
     turn?.resolve()

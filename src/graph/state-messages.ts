@@ -55,11 +55,32 @@ export function isMessage(value: object): value is BaseMessage {
   return typeof toDict === 'function' && typeof _getType === 'function'
 }
 
+/**
+ * By class, the fields that messages made of the same arguments have: most messages are tokens, and `toDict` is slow. Only
+ * where each is a property of the message; then its place is all that `toDict` decides.
+ */
+const FIELDS = new WeakMap<object, Map<string, readonly string[]>>()
+/** Sets of arguments that are remembered for a class. */
+const FIELD_SETS = 32
+
 /** The message's fields as clients see them, but not copied: `toDict` would lose what is not JSON in them. */
 export function flatten(message: BaseMessage): Fields {
+  const known = FIELDS.get(message.constructor) ?? new Map<string, readonly string[]>()
+  const made = Object.keys(message.lc_kwargs).join()
+  const names = known.get(made)
+  if (names) return picked(message, names)
   const { type, data } = message.toDict()
   const fields: Fields = { ...data, type }
   for (const key of Object.keys(data)) if (key in message) fields[key] = message[key as keyof BaseMessage]
+  if (Object.keys(fields).every(key => key in message) && known.size < FIELD_SETS) {
+    FIELDS.set(message.constructor, known.set(made, Object.keys(fields)))
+  }
+  return fields
+}
+
+function picked(message: BaseMessage, names: readonly string[]): Fields {
+  const fields: Fields = {}
+  for (const name of names) fields[name] = message[name as keyof BaseMessage]
   return fields
 }
 
