@@ -23,7 +23,7 @@ const PAGE = 1_000
 /** From one group to the next where all runs go on for a while already; a commit costs the same for one token and for many. */
 const GATHER_MS = 5
 /** Commits of a run that need not wait for others: its first token should not. */
-const PROMPT_COMMITS = 8
+const PROMPT_COMMITS = 3
 /** Entries of one run that may wait for a commit before its producer has to. */
 const QUEUE_LIMIT = 2_000
 const RETRY_MS = [50, 100, 200, 400, 800, 1_000]
