@@ -25,7 +25,7 @@ export async function inspect({ database_url }: Config, run_id: string | undefin
     for await (const batch of log.read(run_id, 0, started)) {
       for (const event of batch) {
         first ??= event.at_ms
-        print(line(event, event.at_ms - first, await dataOf(event, run.thread_id, texts)))
+        print(line(event, event.at_ms - first, await texts.render(run.thread_id, event.data)))
       }
     }
     const { status, ending } = await db.run(getRun, { run_id })
@@ -44,10 +44,6 @@ async function openReadOnly(url: string): Promise<Database> {
   return url.startsWith('sqlite:')
     ? openSqliteReadOnly(url.slice('sqlite:'.length))
     : openDatabase(url, { connections: 1 })
-}
-
-async function dataOf({ data, refs }: RunEvent, thread_id: string, texts: StateTexts): Promise<string> {
-  return refs === 1 ? texts.render(thread_id, data) : data
 }
 
 function line({ seq, event }: RunEvent, offset_ms: number, data: string): string {

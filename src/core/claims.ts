@@ -2,7 +2,7 @@
 // earlier owner; the lease is the thread's `due_at`, so a run whose owner died is found by the same query as a new one.
 import sql, { empty, join } from 'sql-template-tag'
 import { all, first, type Steps, transition } from '../db/database.ts'
-import { compare, eventRows, type Head, lockHeads, type Slice, type TimedEvent, write } from '../events/log.ts'
+import { compare, type EventLines, eventRows, type Head, lockHeads, type Slice, write } from '../events/log.ts'
 import type { ClaimedRun, Interrupt } from './executor.ts'
 import type { CancelAction, Run, RunStatus } from './runs.ts'
 import { sweepExpired } from './thread-prune.ts'
@@ -114,7 +114,7 @@ function* openAttempt(
   yield sql`
     update run_heads set attempt = ${opened.attempt}, last_seq = ${opened.last_seq}, commits = 0
     where run_id = ${run_id}`
-  const timed: TimedEvent = { event, data: JSON.stringify(data), refs: 0, at_ms: Date.now() }
+  const timed: EventLines = { event, data: JSON.stringify(data), lines: 1, at_ms: Date.now() }
   yield eventRows([{ run_id, last_seq, events: [timed] }])
   return opened
 }
@@ -268,10 +268,10 @@ function* settleThread(
   error: string | undefined,
   left: Pick<Finish, 'interrupts' | 'resting_status'> | undefined,
 ): Steps<void> {
-  const values = yield* first<{ data: string; refs: number }>(
-    sql`select data, refs from run_events where run_id = ${run.run_id} and event = 'values' order by seq desc limit 1`,
+  const values = yield* first<{ data: string }>(
+    sql`select data from run_events where run_id = ${run.run_id} and event = 'values' order by seq desc limit 1`,
   )
-  const state = values && (values.refs === 1 ? values.data : JSON.stringify([values.data]))
+  const state = values?.data
   const resting = left?.resting_status ?? (status === 'error' ? 'error' : 'interrupted')
   yield sql`
     update threads set resting_status = ${resting},

@@ -192,7 +192,7 @@ export const deleteRun = transition(
 export interface Outcome {
   run: Run
   /** The last root state, as the log has it. */
-  values: { data: string; refs: number } | undefined
+  values: { data: string } | undefined
 }
 
 /** What a run came to; undefined when it is gone. */
@@ -201,8 +201,8 @@ export const runOutcome = transition(import.meta.url, 'runOutcome', function* (r
 > {
   const run = yield* first<Run>(sql`select * from runs where run_id = ${run_id}`)
   if (!run) return undefined
-  const values = yield* first<{ data: string; refs: number }>(
-    sql`select data, refs from run_events where run_id = ${run_id} and event = 'values' order by seq desc limit 1`,
+  const values = yield* first<{ data: string }>(
+    sql`select data from run_events where run_id = ${run_id} and event = 'values' order by seq desc limit 1`,
   )
   return { run, values }
 })

@@ -38,12 +38,11 @@ function* stateNow(thread: Thread): Steps<Pick<Thread, 'state' | 'resting_status
     where run_id in (select run_id from runs where thread_id = ${thread.thread_id} and status = 'running') for update`)
   const values =
     head &&
-    (yield* first<{ data: string; refs: number; now: string }>(sql`
-      select data, refs, now_iso() as now from run_events where run_id = ${head.run_id} and event = 'values'
+    (yield* first<{ data: string; now: string }>(sql`
+      select data, now_iso() as now from run_events where run_id = ${head.run_id} and event = 'values'
       order by seq desc limit 1`))
   if (!values) return thread
-  const state = values.refs === 1 ? values.data : JSON.stringify([values.data])
-  return { state, resting_status: 'interrupted', state_updated_at: values.now }
+  return { state: values.data, resting_status: 'interrupted', state_updated_at: values.now }
 }
 
 /** The metadata of checkpoints says whose they are. */

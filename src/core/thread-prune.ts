@@ -2,7 +2,7 @@
 // checkpoints with their pending writes, and values that neither a checkpoint, nor the thread, nor an event refers to.
 import sql from 'sql-template-tag'
 import { all, type Bulk, first, type Row, type Steps, transition } from '../db/database.ts'
-import type { Ref, Template } from '../events/state.ts'
+import { partsOf, REF, type Ref } from '../events/state.ts'
 import { eraseThread, type Thread } from './threads.ts'
 
 /** False when there is no such thread, or a run is in flight on it: that may yet go back to an earlier checkpoint. */
@@ -98,10 +98,10 @@ function* dropUnreferred(thread_id: string, state: string | null): Steps<void> {
     if (kind === 'l') used.lists.add(id)
     if (kind === 'b') used.blobs.add(id)
   }
-  const useTemplate = (template: string) => {
-    for (const part of JSON.parse(template) as Template) if (typeof part !== 'string') use(part)
+  const useAll = (text: string) => {
+    for (const part of partsOf(text)) if (typeof part !== 'string') use(part)
   }
-  if (state !== null) useTemplate(state)
+  if (state !== null) useAll(state)
   const checkpoints = yield* all<{ channels: string }>(
     sql`select channels from checkpoints where thread_id = ${thread_id}`,
   )
@@ -110,9 +110,9 @@ function* dropUnreferred(thread_id: string, state: string | null): Steps<void> {
   for (const { run_id } of runs) {
     for (let after = 0, more = true; more; ) {
       const events: { seq: number; data: string }[] = yield* all(sql`
-        select seq, data from run_events where run_id = ${run_id} and seq > ${after} and refs = 1
+        select seq, data from run_events where run_id = ${run_id} and seq > ${after} and data like ${`%${REF}%`}
         order by seq limit ${PAGE}`)
-      for (const { data } of events) useTemplate(data)
+      for (const { data } of events) useAll(data)
       more = events.length === PAGE
       after = events.at(-1)?.seq ?? after
     }

@@ -4,7 +4,7 @@
 import sql, { empty, join, type Sql } from 'sql-template-tag'
 import { all, first, type Steps, transition } from '../db/database.ts'
 import { jsonContains } from '../db/dialect.ts'
-import { listItems, type Ref, type Template } from '../events/state.ts'
+import { listItems, partsOf, type Ref } from '../events/state.ts'
 import type { Thread } from './threads.ts'
 
 export interface ThreadFilter {
@@ -119,9 +119,9 @@ function* eachContaining(
   return found
 }
 
-/** Whether the values that a template stands for contain `wanted`. Parts stored apart are read where it depends on them. */
+/** Whether values with references contain `wanted`. Parts stored apart are read where it depends on them. */
 function* contains(thread_id: string, state: string, wanted: Record<string, unknown>): Steps<boolean> {
-  const template = JSON.parse(state) as Template
+  const template = partsOf(state)
   const mark = unusedMark(template)
   const outline = JSON.parse(template.map((part, n) => (typeof part === 'string' ? part : `"${mark}${n}"`)).join(''))
   if (typeof outline !== 'object' || outline === null || Array.isArray(outline)) return false
@@ -147,7 +147,7 @@ function holds(value: string, part: unknown): boolean {
 }
 
 /** A text that no part of the template contains. */
-function unusedMark(template: Template): string {
+function unusedMark(template: (string | Ref)[]): string {
   let mark = '@'
   while (template.some(part => typeof part === 'string' && part.includes(mark))) mark += '@'
   return mark

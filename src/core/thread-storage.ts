@@ -32,7 +32,7 @@ export const threadStorage = transition(
     )
     const pending_writes = yield* amount(sql`octet_length(exact)`, sql`checkpoint_writes ${mine}`)
     const runs = sql`select run_id from runs ${mine}`
-    const log = yield* amount(sql`octet_length(data)`, sql`run_events where run_id in (${runs})`)
+    const log = yield* amount(sql`octet_length(data)`, sql`run_events where run_id in (${runs})`, sql`sum(lines)`)
     const stored = yield* storedValues(thread_id)
     const { by_channel, referred, inline } = yield* channelValues(thread_id, stored)
     const values = add(...[...stored].filter(([id]) => referred.has(id)).map(([, value]) => value), inline)
@@ -109,9 +109,9 @@ function withParents(id: string, stored: Map<string, StoredValue>): string[] {
   return chain
 }
 
-function* amount(bytes: Sql, from: Sql): Steps<Amount> {
+function* amount(bytes: Sql, from: Sql, count = sql`count(*)`): Steps<Amount> {
   return (yield* first<Amount>(
-    sql`select count(*) as count, coalesce(sum(${bytes}), 0) as bytes from ${from}`,
+    sql`select coalesce(${count}, 0) as count, coalesce(sum(${bytes}), 0) as bytes from ${from}`,
   )) as Amount
 }
 

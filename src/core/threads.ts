@@ -16,7 +16,7 @@ export interface Thread {
   resting_status: string
   interrupts: string
   error: string | null
-  /** A template (events/state.ts) of the latest values; null before the first. */
+  /** The latest values with references (events/state.ts); null before the first. */
   state: string | null
   due_at: number | null
   last_position: number

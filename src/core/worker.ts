@@ -270,7 +270,7 @@ export class Worker {
     const result = conclude(outcome, reason)
     const { error } = result.ending
     if (error) {
-      slice.events.push({ event: 'error', data: JSON.stringify(error), refs: 0, at_ms: Date.now() })
+      slice.events.push({ event: 'error', data: JSON.stringify(error), lines: 1, at_ms: Date.now() })
       this.#logger('warn', 'a run failed', { run_id, thread_id, ...error })
     }
     let asked_at = 0
@@ -339,7 +339,7 @@ function conclude(outcome: Outcome, reason: StopReason | undefined): Omit<Finish
 
 /** The ending of a run whose last rows the database refused: the refusal is its error. */
 function withoutRows({ thread_id, slice }: Finish, error: unknown): Finish {
-  const refusal = { event: 'error', data: JSON.stringify(describe(error)), refs: 0 as const, at_ms: Date.now() }
+  const refusal = { event: 'error', data: JSON.stringify(describe(error)), lines: 1, at_ms: Date.now() }
   return { thread_id, slice: { ...slice, events: [refusal], writes: [] }, ...conclude({ error }, undefined) }
 }
 

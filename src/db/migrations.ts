@@ -105,12 +105,14 @@ const MIGRATIONS: readonly string[] = [
 
   -- No foreign keys on the tables that grow with every token or step: their rows are written under the run's head row
   -- and deleted with their run or thread in the same transaction.
+  -- seq: of the last event in the row. lines: how many events it has, a line of data each; more than one where tokens came
+  -- together.
   create table run_events (
     run_id text not null,
     seq bigint not null,
     event text not null,
     data text not null,
-    refs integer not null,
+    lines integer not null,
     at_ms bigint not null,
     primary key (run_id, seq)
   );

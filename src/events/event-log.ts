@@ -7,19 +7,22 @@ import { type Bulk, type Database, isRefused } from '../db/database.ts'
 import type { Bus } from './bus.ts'
 import {
   appendSlices,
+  eventsOf,
   type Head,
+  lastSeq,
   type NewEvent,
   type RunEvent,
   readHeads,
   readPage,
   type Slice,
-  type TimedEvent,
+  together,
 } from './log.ts'
 
 /** Events of a running run kept in memory for readers in this process. */
 const TAIL_EVENTS = 2_000
 const TAIL_CHARS = 1_000_000
-const PAGE = 1_000
+/** Rows that a reader takes from the table at once. */
+const PAGE = 50
 /** From one group to the next where all runs go on for a while already; a commit costs the same for one token and for many. */
 const GATHER_MS = 5
 /** Commits of a run that need not wait for others: its first token should not. */
@@ -109,8 +112,9 @@ export class EventLog {
           continue
         }
         if (!batch) {
-          const { head, events } = await this.#db.run(readPage, { run_id, after: cursor, limit: PAGE })
+          const { head, rows } = await this.#db.run(readPage, { run_id, after: cursor, limit: PAGE })
           if (!head || signal.aborted) return
+          const events = eventsOf(rows).filter(event => event.seq > cursor)
           const missing = gap(cursor, head, events)
           if (missing || events.length > 0) yield missing ? [missing, ...events] : events
           cursor = events.at(-1)?.seq ?? missing?.seq ?? cursor
@@ -254,7 +258,11 @@ export class RunWriter {
   readonly attempt: number
   #last_seq: number
   #commits = 0
-  #queue: { event?: TimedEvent; writes?: Bulk[] }[] = []
+  /** Of the last event that was queued. */
+  #queued_seq: number
+  #queue: { event?: RunEvent; writes?: Bulk[] }[] = []
+  /** The events of the commit under way. */
+  #leaving: RunEvent[] = []
   #waiting: PromiseWithResolvers<void> = settledLater()
   #inFlight: PromiseWithResolvers<void> | undefined
   /** Whether somebody waits for what is queued to be committed. */
@@ -276,6 +284,7 @@ export class RunWriter {
     this.run_id = run_id
     this.attempt = head.attempt
     this.#last_seq = head.last_seq
+    this.#queued_seq = head.last_seq
     this.#onFailed = onFailed
     this.#onDirty = onDirty
   }
@@ -299,7 +308,7 @@ export class RunWriter {
   append(event: NewEvent | undefined, writes?: Bulk[], { prompt = false } = {}): Promise<void> {
     if (this.#failed) return rejected(this.#failed)
     if (prompt) this.#awaited = true
-    this.#queue.push({ ...(event && { event: { ...event, at_ms: Date.now() } }), ...(writes && { writes }) })
+    this.#queue.push({ ...(event && { event: this.#numbered(event) }), ...(writes && { writes }) })
     this.#onDirty(this.prompt)
     return this.#waiting.promise
   }
@@ -341,10 +350,10 @@ export class RunWriter {
   /** Marks a slice as committed, or as refused. */
   settle(slice: Slice, error?: Error) {
     if (error) return this.fail(error)
-    const first = slice.last_seq + 1
-    this.#last_seq += slice.events.length
+    this.#last_seq = lastSeq(slice)
     this.#commits++
-    for (const [index, event] of slice.events.entries()) this.#remember({ ...event, seq: first + index })
+    this.#remember(this.#leaving)
+    this.#leaving = []
     this.#inFlight?.resolve()
     this.#inFlight = undefined
     if (this.#queue.length > 0) this.#onDirty(this.prompt)
@@ -380,19 +389,26 @@ export class RunWriter {
     const entries = this.#queue
     this.#queue = []
     this.#awaited = false
+    this.#leaving = entries.flatMap(entry => entry.event ?? [])
     return {
       run_id: this.run_id,
       attempt: this.attempt,
       last_seq: this.#last_seq,
       commits: this.#commits,
-      events: entries.flatMap(entry => entry.event ?? []),
+      events: together(this.#leaving),
       writes: entries.flatMap(entry => entry.writes ?? []),
     }
   }
 
-  #remember(event: RunEvent) {
-    this.#tail.push(event)
-    this.#tailChars += event.data.length
+  #numbered({ event, data }: NewEvent): RunEvent {
+    return { seq: ++this.#queued_seq, event, data, at_ms: Date.now() }
+  }
+
+  #remember(events: RunEvent[]) {
+    for (const event of events) {
+      this.#tail.push(event)
+      this.#tailChars += event.data.length
+    }
     let drop = 0
     while (this.#tail.length - drop > TAIL_EVENTS || this.#tailChars > TAIL_CHARS) {
       this.#tailChars -= this.#tail[drop++]?.data.length ?? 0
@@ -409,7 +425,7 @@ function gap(cursor: number, head: Head, events: RunEvent[]): RunEvent | undefin
 }
 
 function gapEvent(seq: number, data: Record<string, number>): RunEvent {
-  return { seq, event: 'gap', data: JSON.stringify(data), refs: 0, at_ms: Date.now() }
+  return { seq, event: 'gap', data: JSON.stringify(data), at_ms: Date.now() }
 }
 
 function settledLater(): PromiseWithResolvers<void> {

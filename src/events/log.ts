@@ -1,14 +1,13 @@
 // The transitions of the event log: append under the fence, and read. A run's head row is locked, compared and moved before
 // anything else is written, so a worker that lost its run cannot write.
 import sql, { join } from 'sql-template-tag'
-import { all, type Bulk, first, insertMany, mergeBulks, type Steps, transition } from '../db/database.ts'
+import { all, type Bulk, first, insertMany, mergeBulks, type Row, type Steps, transition } from '../db/database.ts'
 
 export interface NewEvent {
   /** Name, with `|namespace` for a subgraph. */
   event: string
-  /** JSON text, or a template when `refs` is 1 (see state.ts). */
+  /** JSON text, in which references may stand for what is stored apart (state.ts). */
   data: string
-  refs: 0 | 1
 }
 
 /** An event with the moment it was appended, in milliseconds on the clock of the process that did. */
@@ -21,6 +20,11 @@ export interface RunEvent extends TimedEvent {
   seq: number
 }
 
+/** What is stored as one row: an event, or several of one name that came together, a line of `data` each. */
+export interface EventLines extends TimedEvent {
+  lines: number
+}
+
 /** What one run appends at once: events from `last_seq + 1` on, and rows that belong to them. */
 export interface Slice {
   run_id: string
@@ -28,7 +32,7 @@ export interface Slice {
   last_seq: number
   /** How many slices this attempt has committed before. */
   commits: number
-  events: TimedEvent[]
+  events: EventLines[]
   writes: Bulk[]
 }
 
@@ -76,15 +80,59 @@ export function* write(slices: readonly Slice[]): Steps<void> {
 
 /** The rows of slices' events. */
 export function eventRows(slices: readonly Pick<Slice, 'run_id' | 'last_seq' | 'events'>[]): Bulk {
-  const rows = slices.flatMap(({ run_id, last_seq, events }) =>
-    events.map((event, index) => ({ run_id, seq: last_seq + index + 1, ...event })),
-  )
+  const rows: Row[] = []
+  for (const { run_id, last_seq, events } of slices) {
+    let seq = last_seq
+    for (const { event, data, lines, at_ms } of events) {
+      seq += lines
+      rows.push({ run_id, seq, event, data, lines, at_ms })
+    }
+  }
   return insertMany(
     'run_events',
-    { run_id: 'text', seq: 'bigint', event: 'text', data: 'text', refs: 'bigint', at_ms: 'bigint' },
+    { run_id: 'text', seq: 'bigint', event: 'text', data: 'text', lines: 'bigint', at_ms: 'bigint' },
     rows,
   )
 }
+
+/** The `seq` of a slice's last event. */
+export function lastSeq({ last_seq, events }: Pick<Slice, 'last_seq' | 'events'>): number {
+  return events.reduce((seq, { lines }) => seq + lines, last_seq)
+}
+
+/** Tokens: nobody looks for one of them by its name. */
+const TOGETHER = /^messages(\||$)/
+/** A row of several events is not made longer than this. */
+const ROW_CHARS = 64 * 1024
+
+/** Events that are appended at once, as few rows: JSON text is one line. */
+export function together(events: readonly TimedEvent[]): EventLines[] {
+  const rows: EventLines[] = []
+  let open: EventLines | undefined
+  for (const { event, data, at_ms } of events) {
+    if (open?.event === event && open.data.length < ROW_CHARS) {
+      open.data += `\n${data}`
+      open.lines++
+      continue
+    }
+    const row = { event, data, at_ms, lines: 1 }
+    rows.push(row)
+    open = TOGETHER.test(event) ? row : undefined
+  }
+  return rows
+}
+
+/** The events of rows, one by one. */
+export function eventsOf(rows: readonly EventRow[]): RunEvent[] {
+  return rows.flatMap(({ seq, event, data, lines, at_ms }) =>
+    lines === 1
+      ? { seq, event, data, at_ms }
+      : data.split('\n').map((line, index) => ({ seq: seq - lines + 1 + index, event, data: line, at_ms })),
+  )
+}
+
+/** A stored row; `seq` is that of its last event. */
+export type EventRow = EventLines & { seq: number }
 
 function moveHeads(slices: readonly Slice[]): Bulk {
   return {
@@ -95,7 +143,7 @@ function moveHeads(slices: readonly Slice[]): Bulk {
     columns: ['last_seq', 'commits', 'run_id'],
     rows: slices.map(({ run_id, last_seq, commits, events }) => ({
       run_id,
-      last_seq: last_seq + events.length,
+      last_seq: lastSeq({ last_seq, events }),
       commits: commits + 1,
     })),
   }
@@ -104,10 +152,10 @@ function moveHeads(slices: readonly Slice[]): Bulk {
 export interface Page {
   /** Undefined when the run is gone. */
   head: Head | undefined
-  events: RunEvent[]
+  rows: EventRow[]
 }
 
-/** Up to `limit` events after a cursor, with the head as it stood. */
+/** Up to `limit` rows with events after a cursor, with the head as it stood. The first may have some before it. */
 export const readPage = transition(
   import.meta.url,
   'readPage',
@@ -115,12 +163,12 @@ export const readPage = transition(
     const head = yield* first<Head>(
       sql`select attempt, last_seq, commits, ended from run_heads where run_id = ${run_id}`,
     )
-    if (!head) return { head, events: [] }
-    const events = yield* all<RunEvent>(
-      sql`select seq, event, data, refs, at_ms from run_events
+    if (!head) return { head, rows: [] }
+    const rows = yield* all<EventRow>(
+      sql`select seq, event, data, lines, at_ms from run_events
           where run_id = ${run_id} and seq > ${after} and seq <= ${head.last_seq} order by seq limit ${limit}`,
     )
-    return { head, events }
+    return { head, rows }
   },
 )
 

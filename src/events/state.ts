@@ -1,12 +1,28 @@
 // State is stored once. Lists (message histories above all) are rows that checkpoints and events refer to by
-// `(list_id, length)`; other large values are blobs named by their hash. An event that holds state is a template: a JSON
-// array of text segments and references, rendered by joining stored texts, without parsing any of them.
+// `(list_id, length)`; other large values are blobs named by their hash. JSON text that holds state has references in it,
+// each between two characters that JSON text cannot contain. It is rendered by joining stored texts, without parsing any.
 import sql, { join } from 'sql-template-tag'
 import { all, type Database, first, type Steps, transition } from '../db/database.ts'
 
 /** `["l", list_id, length]`: the list's items joined by commas, without brackets. `["b", hash]`: the blob's text. */
 export type Ref = ['l', list_id: string, length: number] | ['b', hash: string]
-export type Template = (string | Ref)[]
+
+/** Stands before and after a reference in text. */
+export const REF = '\u0001'
+
+/** A reference as it stands in text. */
+export function refText(ref: Ref): string {
+  return `${REF}${ref.join(':')}${REF}`
+}
+
+/** Pieces of text, and between each two a reference. */
+export function partsOf(text: string): (string | Ref)[] {
+  return text.split(REF).map((part, index) => {
+    if (index % 2 === 0) return part
+    const [kind, id, length] = part.split(':') as [Ref[0], string, string]
+    return kind === 'l' ? ['l', id, Number(length)] : ['b', id]
+  })
+}
 
 /** A stored value: `data` is its JSON as the wire shows it, `exact` says how to revive it where that is not enough. */
 export interface Stored {
@@ -71,7 +87,7 @@ export const readBlobs = transition(
 /** How many characters of list items and blobs a process keeps ready for rendering. */
 const CACHE_CHARS = 64 * 1024 * 1024
 
-/** Renders templates, keeping the texts that were used last. */
+/** Renders texts with references, keeping what was used last. */
 export class StateTexts {
   readonly #db: Database
   readonly #cached = new Map<string, string[]>()
@@ -81,19 +97,25 @@ export class StateTexts {
     this.#db = db
   }
 
-  /** The JSON text that a template stands for. */
-  async render(thread_id: string, template: string): Promise<string> {
-    const parts = await Promise.all(
-      (JSON.parse(template) as Template).map(part => (typeof part === 'string' ? part : this.#text(thread_id, part))),
+  /** The JSON text that a text with references stands for: at once where everything is at hand. */
+  render(thread_id: string, text: string): string | Promise<string> {
+    if (!text.includes(REF)) return text
+    const parts = partsOf(text).map(part =>
+      typeof part === 'string' ? part : (this.#kept(thread_id, part) ?? this.#text(thread_id, part)),
     )
-    return parts.join('')
+    if (parts.every(part => typeof part === 'string')) return parts.join('')
+    return Promise.all(parts).then(texts => texts.join(''))
+  }
+
+  #kept(thread_id: string, [kind, id, length = 1]: Ref): string | undefined {
+    const known = this.#use(`${thread_id} ${id}`)
+    if (!known || known.length < length) return undefined
+    return kind === 'b' ? known[0] : known.slice(0, length).join(',')
   }
 
   async #text(thread_id: string, ref: Ref): Promise<string> {
     if (ref[0] === 'b') {
       const key = `${thread_id} ${ref[1]}`
-      const known = this.#use(key)
-      if (known) return known[0] as string
       const [blob] = await this.#db.run(readBlobs, { thread_id, hashes: [ref[1]] })
       if (!blob) throw new Error(`blob ${ref[1]} of thread ${thread_id} is not stored`)
       this.#keep(key, [blob.data])
@@ -102,13 +124,10 @@ export class StateTexts {
     const [, list_id, length] = ref
     const key = `${thread_id} ${list_id}`
     const known = this.#use(key) ?? []
-    if (known.length < length) {
-      const range = { thread_id, list_id, from: known.length, to: length }
-      const items = await this.#db.run(readList, range)
-      this.#keep(key, [...known, ...items.map(item => item.data)])
-      return [...known, ...items.map(item => item.data)].join(',')
-    }
-    return known.slice(0, length).join(',')
+    const items = await this.#db.run(readList, { thread_id, list_id, from: known.length, to: length })
+    const texts = [...known, ...items.map(item => item.data)]
+    this.#keep(key, texts)
+    return texts.join(',')
   }
 
   #use(key: string): string[] | undefined {

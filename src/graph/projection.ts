@@ -17,7 +17,8 @@ export interface View {
   subgraphs: boolean
   /** Frames of events up to this `seq` are left out. */
   after: number
-  render: (template: string) => Promise<string>
+  /** Puts texts in the place of references (events/state.ts). */
+  render: (data: string) => string | Promise<string>
 }
 
 /** Recorded by LangGraph wherever in the graph they come from, also for readers who want no subgraphs. */
@@ -36,7 +37,10 @@ export async function* project(events: AsyncIterable<RunEvent[]>, view: View): A
   for await (const batch of events) {
     const frames: Frame[] = []
     for (const event of batch) {
-      const made = await framesOf(event, shown, legacy, view)
+      const how = showing(event, shown, legacy, view)
+      if (!how) continue
+      const rendered = view.render(event.data)
+      const made = framesOf(typeof rendered === 'string' ? rendered : await rendered, how, view)
       const last = made.at(-1)
       if (event.event === 'gap') after = Math.min(after, event.seq - 1) // the cursor was beyond the log
       if (!last || event.seq <= after) continue
@@ -52,19 +56,30 @@ export function waitResult(values: string | null, interrupts: readonly unknown[]
   return JSON.stringify({ ...JSON.parse(values ?? '{}'), __interrupt__: interrupts })
 }
 
-async function framesOf(
+interface Showing {
+  mode: string
+  namespace: string
+  /** Shown as itself. */
+  direct: boolean
+  legacy: LegacyMessages | undefined
+}
+
+/** How a view shows an event; undefined where it does not. */
+function showing(
   event: RunEvent,
   shown: ReadonlySet<string>,
   legacy: LegacyMessages | undefined,
   view: View,
-): Promise<Frame[]> {
+): Showing | undefined {
   const { mode, namespace } = nameOf(event)
   const visible = namespace === '' || view.subgraphs || FROM_ANYWHERE.has(mode)
   const direct = visible && shows(shown, mode)
   const teller = legacy?.concerns(mode, namespace) ? legacy : undefined
-  if (!direct && !teller) return []
-  const data = event.refs === 1 ? await view.render(event.data) : event.data
-  const frames = teller?.frames(mode, data) ?? []
+  return direct || teller ? { mode, namespace, direct, legacy: teller } : undefined
+}
+
+function framesOf(data: string, { mode, namespace, direct, legacy }: Showing, view: View): Frame[] {
+  const frames = legacy?.frames(mode, data) ?? []
   if (!direct) return frames
   const name = mode === 'interrupt' ? 'values' : mode
   return [...frames, { event: view.subgraphs ? `${name}${namespace}` : name, data }]

@@ -7,7 +7,7 @@
 import type { RunEvent } from '../events/log.ts'
 import type { Chunk } from './recording.ts'
 
-type Logged = Pick<RunEvent, 'event' | 'data' | 'refs'>
+type Logged = Pick<RunEvent, 'event' | 'data'>
 
 /** Both begin as recorded (recording-wire.ts, LangGraph's task payloads), before any state. */
 const CHECKPOINT =
@@ -54,16 +54,15 @@ export class Replay {
     return this.#waits.has(key(event))
   }
 
-  #read({ event, data, refs }: Logged) {
+  #read({ event, data }: Logged) {
     const [mode, ...namespace] = event.split('|')
     const ns = namespace.join('|')
-    const text: string = refs === 1 ? JSON.parse(data)[0] : data
-    const checkpoint = mode === 'checkpoints' && CHECKPOINT.exec(text)
+    const checkpoint = mode === 'checkpoints' && CHECKPOINT.exec(data)
     if (checkpoint) this.#checkpoints.add(`${ns} ${checkpoint[1]}`)
-    const task = mode === 'tasks' && TASK.exec(text)
+    const task = mode === 'tasks' && TASK.exec(data)
     if (task && task[3] === 'input') this.#starts.add(`${ns} ${task[1]}`)
     if (task && task[3] === 'result' && ns === '') this.finished.add(JSON.parse(`"${task[2]}"`))
-    if (text.startsWith('{"__interrupt__":') || (task && task[3] === 'result')) this.#waits.add(key({ event, data }))
+    if (data.startsWith('{"__interrupt__":') || (task && task[3] === 'result')) this.#waits.add(key({ event, data }))
   }
 
   #repeatsDebug(ns: string, { type, payload }: { type: string; payload: Payload }): boolean {

@@ -128,15 +128,15 @@ function isTask(task_id: string): boolean {
 
 /** The events of the superstep that the root was in, from its newest `checkpoints` event on. */
 export const readSuperstep = transition(import.meta.url, 'readSuperstep', function* (run_id: string): Steps<
-  Pick<RunEvent, 'event' | 'data' | 'refs'>[]
+  Pick<RunEvent, 'event' | 'data'>[]
 > {
   const names = ['checkpoints', 'tasks', 'updates', 'interrupt']
   const named = join(
     names.map(name => sql`(event = ${name} or event like ${`${name}|%`})`),
     ' or ',
   )
-  return yield* all<Pick<RunEvent, 'event' | 'data' | 'refs'>>(sql`
-      select event, data, refs from run_events where run_id = ${run_id} and (${named}) and seq >= (
+  return yield* all<Pick<RunEvent, 'event' | 'data'>>(sql`
+      select event, data from run_events where run_id = ${run_id} and (${named}) and seq >= (
         select coalesce(max(seq), 0) from run_events where run_id = ${run_id} and event = 'checkpoints')
       order by seq`)
 })

@@ -7,16 +7,15 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { withoutNul } from '../core/json.ts'
 import { type Bulk, insertMany } from '../db/database.ts'
-import type { Ref, Stored, Template } from '../events/state.ts'
+import { type Ref, refText, type Stored } from '../events/state.ts'
 import { encode, LONG_TEXT, toWire, wireText } from './serde.ts'
 import { type KnownList, Lists } from './state-lists.ts'
 import { deepPrint, type Print, samePrint } from './state-print.ts'
 
 /** An event's data, and rows that must be committed with or before it. */
 export interface Encoded {
-  /** JSON text, or a template (events/state.ts) when `refs` is 1. */
+  /** JSON text with references (events/state.ts). */
   data: string
-  refs: 0 | 1
   writes: Bulk[]
 }
 
@@ -41,7 +40,7 @@ export class StateWriter {
   readonly #lists: Lists
   readonly #blobs = new Map<string, KnownBlob>()
   readonly #hashes = new Map<unknown, string>()
-  readonly #metadata = new WeakMap<object, { text: string; suffix?: string }>()
+  readonly #metadata = new WeakMap<object, { text: string; ref?: string }>()
   /** Marks the places of references in JSON text; nothing that a graph produces can contain it. */
   readonly #mark = randomBytes(12).toString('hex')
 
@@ -64,10 +63,9 @@ export class StateWriter {
       return hash && mark(['b', hash])
     })
     const text = withoutNul(JSON.stringify(json) ?? 'null')
-    if (refs.length === 0) return { data: text, refs: 0, writes: [] }
-    const pieces = text.split(new RegExp(`"@${this.#mark}\\.(\\d+)@"`))
-    const template = pieces.map((piece, index) => (index % 2 === 0 ? piece : (refs[Number(piece)] as Ref)))
-    return { data: JSON.stringify(template), refs: 1, writes: [] }
+    if (refs.length === 0) return { data: text, writes: [] }
+    const marks = new RegExp(`"@${this.#mark}\\.(\\d+)@"`, 'g')
+    return { data: text.replace(marks, (_, index) => refText(refs[index] as Ref)), writes: [] }
   }
 
   /**
@@ -76,45 +74,37 @@ export class StateWriter {
    */
   encodeState(values: Record<string, unknown>, checkpoint_ns: string): Encoded {
     if (typeof values !== 'object' || values === null || Array.isArray(values)) return this.encode(values)
-    const template: Template = []
+    const fields: string[] = []
     const writes: Bulk[] = []
-    let piece = '{'
     for (const [channel, value] of Object.entries(values)) {
       if (value === undefined) continue
       const { entry, writes: rows } = this.entry(checkpoint_ns, channel, value)
       writes.push(...rows)
-      piece += `${piece === '{' && template.length === 0 ? '' : ','}${wireText(channel)}:`
-      if (entry[0] === 'v') piece += entry[1]
-      else {
-        template.push(entry[0] === 'l' ? `${piece}[` : piece, entry)
-        piece = entry[0] === 'l' ? ']' : ''
-      }
+      fields.push(`${wireText(channel)}:${entryText(entry)}`)
     }
-    piece += '}'
-    if (template.length === 0) return { data: piece, refs: 0, writes }
-    return { data: JSON.stringify([...template, piece]), refs: 1, writes }
+    return { data: `{${fields.join()}}`, writes }
   }
 
   /** A `messages` event. From its second use on, the metadata of a model call is a reference. */
   encodeMessage(chunk: unknown, metadata: unknown): Encoded {
     const text = wireText(chunk)
     if (typeof metadata !== 'object' || metadata === null) {
-      return { data: `[${text},${wireText(metadata)}]`, refs: 0, writes: [] }
+      return { data: `[${text},${wireText(metadata)}]`, writes: [] }
     }
     const known = this.#metadata.get(metadata)
     if (!known) {
       const inline = wireText(metadata)
       this.#metadata.set(metadata, { text: inline })
-      return { data: `[${text},${inline}]`, refs: 0, writes: [] }
+      return { data: `[${text},${inline}]`, writes: [] }
     }
     const writes: Bulk[] = []
-    if (!known.suffix) {
+    if (!known.ref) {
       const stored = { data: known.text, exact: null }
       const hash = hashOf(stored)
       writes.push(this.#blobRow(hash, stored))
-      known.suffix = `,${JSON.stringify(['b', hash])},"]"]`
+      known.ref = refText(['b', hash])
     }
-    return { data: `[${JSON.stringify(`[${text},`)}${known.suffix}`, refs: 1, writes }
+    return { data: `[${text},${known.ref}]`, writes }
   }
 
   /** How a channel's value is referred to, and the rows that are not stored yet. */
@@ -198,6 +188,11 @@ function listBulks({ lists, list_items }: ReturnType<Lists['intern']>['rows']): 
 
 function holderOf(checkpoint_ns: string, channel: string): string {
   return `${checkpoint_ns}\n${channel}`
+}
+
+function entryText(entry: Entry): string {
+  if (entry[0] === 'v') return entry[1]
+  return entry[0] === 'l' ? `[${refText(entry)}]` : refText(entry)
 }
 
 function hashOf({ data, exact }: Stored): string {

@@ -145,7 +145,7 @@ export class ThreadStates {
     const encoded = draft.values && state.encodeState(outputs(graph, draft.values), '')
     const made: NewState = {
       writes: [...draft.writes, ...(encoded?.writes ?? [])],
-      ...(encoded && { state: encoded.refs === 1 ? encoded.data : JSON.stringify([encoded.data]) }),
+      ...(encoded && { state: encoded.data }),
       resting_status: next.length > 0 ? 'interrupted' : 'idle',
       interrupts: wireText(Object.fromEntries(waiting.map(task => [task.id, task.interrupts]))),
     }

@@ -29,7 +29,7 @@ export function streamRun(
   { stream_mode, subgraphs, after, ...how }: Streaming,
 ): Response {
   const { signal, onGone } = leaving(ports, run, how)
-  const render = (template: string) => ports.texts.render(run.thread_id, template)
+  const render = (data: string) => ports.texts.render(run.thread_id, data)
   const events = ports.log.read(run.run_id, needsHistory(stream_mode) ? 0 : after, signal)
   const frames = project(events, { stream_mode, subgraphs, after, render })
   // Relative to the client's base; the SDK reconnects there with its Last-Event-ID.
@@ -70,7 +70,7 @@ async function resultOf({ db, texts }: Ports, { run_id, thread_id }: Run): Promi
   const { run, values } = outcome
   const { interrupts = [], error } = JSON.parse(run.ending ?? '{}') as { interrupts?: unknown[]; error?: object }
   if (error) return JSON.stringify({ __error__: error })
-  const text = values?.refs === 1 ? await texts.render(thread_id, values.data) : values?.data
+  const text = values && (await texts.render(thread_id, values.data))
   return waitResult(text ?? null, interrupts)
 }
 

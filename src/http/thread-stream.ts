@@ -82,7 +82,7 @@ async function* runFrames(
   const stream_mode = modes.has('run_modes') ? (asked ?? ['values']) : []
   const after = seen.seq
   const events = noting(ports.log.read(run_id, needsHistory(stream_mode) ? 0 : after, signal), seen)
-  const render = (template: string) => ports.texts.render(thread_id, template)
+  const render = (data: string) => ports.texts.render(thread_id, data)
   for await (const frames of project(events, { stream_mode, subgraphs: stream_subgraphs ?? false, after, render })) {
     if (modes.has('run_modes')) yield frames
     else if (modes.has('lifecycle')) yield frames.filter(frame => frame.event === 'metadata')

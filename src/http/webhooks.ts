@@ -26,7 +26,7 @@ export async function webhookBody({ db, texts }: Pick<Ports, 'db' | 'texts'>, ru
   const outcome = await db.run(runOutcome, run_id)
   if (!outcome) return undefined
   const { run, values } = outcome
-  const text = values?.refs === 1 ? await texts.render(run.thread_id, values.data) : values?.data
+  const text = values && (await texts.render(run.thread_id, values.data))
   const { error } = JSON.parse(run.ending ?? '{}') as { error?: { error: string; message: string } }
   const fields = {
     ...wireRun(run),

@@ -23,7 +23,7 @@ import {
 import { migrate } from '../../src/db/migrations.ts'
 import { type Bus, LocalBus } from '../../src/events/bus.ts'
 import { EventLog } from '../../src/events/event-log.ts'
-import type { NewEvent, RunEvent, Slice } from '../../src/events/log.ts'
+import { type EventRow, type NewEvent, type RunEvent, type Slice, eventsOf as single } from '../../src/events/log.ts'
 
 export const anySql = transition(
   import.meta.url,
@@ -135,14 +135,14 @@ export async function expire(core: Core, ...thread_ids: string[]): Promise<void>
 }
 
 export function event(name: string, data: unknown = {}): NewEvent {
-  return { event: name, data: JSON.stringify(data), refs: 0 }
+  return { event: name, data: JSON.stringify(data) }
 }
 
 /** What a run appends as its first slice after the claim, or after so many events and slices more. */
 export function sliceOf(claimed: ClaimedRun, events: NewEvent[] = [], rest: Partial<Slice> = {}): Slice {
   const { attempt, last_seq, run } = claimed
-  const timed = events.map(one => ({ ...one, at_ms: Date.now() }))
-  return { run_id: run.run_id, attempt, last_seq, commits: 0, events: timed, writes: [], ...rest }
+  const lines = events.map(one => ({ ...one, lines: 1, at_ms: Date.now() }))
+  return { run_id: run.run_id, attempt, last_seq, commits: 0, events: lines, writes: [], ...rest }
 }
 
 export function finish({ db }: Core, claimed: ClaimedRun, args: Partial<Finish> = {}) {
@@ -168,8 +168,8 @@ export function threadOf({ db }: Core, thread_id: string): Promise<Thread> {
 /** A run's stored events, oldest first. */
 export async function eventsOf(core: Core, run_id: string): Promise<RunEvent[]> {
   const rows = await core.sql`
-    select seq, event, data, refs, at_ms from run_events where run_id = ${run_id} order by seq`
-  return rows as unknown as RunEvent[]
+    select seq, event, data, lines, at_ms from run_events where run_id = ${run_id} order by seq`
+  return single(rows as unknown as EventRow[])
 }
 
 /** Reads a run's log from a cursor to its end. */

@@ -184,7 +184,7 @@ async function fitsTogether({ sql }: Core) {
     sql`
     select h.run_id from run_heads h join runs r on r.run_id = h.run_id join run_events e on e.run_id = h.run_id
     where r.retained_from is not null or r.ended_at is null
-    group by h.run_id, h.last_seq having min(e.seq) <> 1 or max(e.seq) <> h.last_seq or count(*) <> h.last_seq`,
+    group by h.run_id, h.last_seq having min(e.seq - e.lines) <> 0 or max(e.seq) <> h.last_seq or sum(e.lines) <> h.last_seq`,
   )
   await none(
     'heads that disagree with their run',

@@ -76,8 +76,8 @@ describe('the fence on postgres', () => {
     const { run_id } = claimed.run
     await slow.query('begin')
     const naive = await slow.query(
-      `insert into run_events (run_id, seq, event, data, refs, at_ms)
-       select run_id, 99, 'naive', '{}', 0, 0 from run_heads where run_id = $1 and attempt = $2`,
+      `insert into run_events (run_id, seq, event, data, lines, at_ms)
+       select run_id, 99, 'naive', '{}', 1, 0 from run_heads where run_id = $1 and attempt = $2`,
       [run_id, claimed.attempt],
     )
     assert.equal(naive.rowCount, 1)

@@ -125,8 +125,10 @@ export class TestServer {
   async events(run_id: string): Promise<RunEvent[]> {
     const events = await Array.fromAsync(this.read(run_id))
     const { thread_id } = await this.db.run(getRun, { run_id })
-    const render = async (event: RunEvent): Promise<RunEvent> =>
-      event.refs === 1 ? { ...event, refs: 0, data: await this.texts.render(thread_id, event.data) } : event
+    const render = async (event: RunEvent): Promise<RunEvent> => ({
+      ...event,
+      data: await this.texts.render(thread_id, event.data),
+    })
     return Promise.all(events.flat().map(render))
   }
 

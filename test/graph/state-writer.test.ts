@@ -3,7 +3,7 @@ import { after, before, describe, it } from 'node:test'
 import { AIMessage, AIMessageChunk, HumanMessage } from '@langchain/core/messages'
 import { newId } from '../../src/core/ids.ts'
 import type { Bulk, Database } from '../../src/db/database.ts'
-import { StateTexts } from '../../src/events/state.ts'
+import { REF, StateTexts } from '../../src/events/state.ts'
 import { KnownList } from '../../src/graph/state-lists.ts'
 import { type Encoded, StateWriter } from '../../src/graph/state-writer.ts'
 import { forEachDatabase } from '../support/databases.ts'
@@ -30,9 +30,9 @@ forEachDatabase('events that hold state', open => {
     const thread_id = newId()
     const state = new StateWriter({ thread_id, run_id: 'run' })
     /** What a reader sees. */
-    const rendered = async ({ data, refs, writes }: Encoded) => {
+    const rendered = async ({ data, writes }: Encoded) => {
       await db.run(commit, writes)
-      return JSON.parse(refs === 1 ? await new StateTexts(db).render(thread_id, data) : data)
+      return JSON.parse(await new StateTexts(db).render(thread_id, data))
     }
     return { state, rendered }
   }
@@ -53,11 +53,8 @@ forEachDatabase('events that hold state', open => {
 
     it('are plain JSON while they are small', () => {
       const { state } = writer()
-      const { data, refs, writes } = state.encodeState(
-        { messages: [new HumanMessage({ content: 'hi', id: 'a' })], n: 1 },
-        '',
-      )
-      assert.deepEqual([refs, writes, JSON.parse(data).messages[0].content], [0, [], 'hi'])
+      const { data, writes } = state.encodeState({ messages: [new HumanMessage({ content: 'hi', id: 'a' })], n: 1 }, '')
+      assert.deepEqual([writes, JSON.parse(data).messages[0].content], [[], 'hi'])
     })
 
     it('share what is equal, by any object: a copy of the old messages is not stored again', async () => {
@@ -118,7 +115,7 @@ forEachDatabase('events that hold state', open => {
         'tricky "@text"': '"@0@" ]},{',
       }
       const encoded = state.encode(event)
-      assert.deepEqual([encoded.refs, encoded.writes], [1, []])
+      assert.deepEqual([encoded.data.includes(REF), encoded.writes], [true, []])
       assert.ok(encoded.data.length < 2_000)
       assert.deepEqual(await rendered(encoded), wire(event))
     })
@@ -151,8 +148,8 @@ forEachDatabase('events that hold state', open => {
       const chunk = (content: string) => new AIMessageChunk({ content, id: 'run-1' })
       const events = ['a', 'b', 'c'].map(text => state.encodeMessage(chunk(text), metadata))
       assert.deepEqual(
-        events.map(({ refs }) => refs),
-        [0, 1, 1],
+        events.map(({ data }) => data.includes(REF)),
+        [false, true, true],
       )
       assert.deepEqual(
         events.map(({ writes }) => rowsOf(writes)),

@@ -161,7 +161,7 @@ export class System implements Subject {
       checkpoint_ns: '',
     }
     const columns = Object.fromEntries(Object.keys(row).map(name => [name, 'text' as const]))
-    const event = { event: 'values', data: values ?? '', refs: 0 as const, at_ms: 0 }
+    const event = { event: 'values', data: values ?? '', lines: 1, at_ms: 0 }
     const written = values === undefined ? [] : [insertMany('checkpoints', columns, [row])]
     return {
       run_id,

@@ -18,9 +18,10 @@ const NEVER: Readonly<Record<string, string>> = {
   'two runs execute on one thread': `
     select thread_id, count(*) as executing from runs where status = 'running' group by thread_id having count(*) > 1`,
   'a seq is missing, doubled or beyond the head': `
-    select h.run_id, h.last_seq, count(e.seq) as events, min(e.seq) as lowest, max(e.seq) as highest
+    select h.run_id, h.last_seq, sum(e.lines) as events, min(e.seq - e.lines + 1) as lowest, max(e.seq) as highest
     from run_heads h left join run_events e on e.run_id = h.run_id group by h.run_id, h.last_seq
-    having count(e.seq) <> h.last_seq or (h.last_seq > 0 and (min(e.seq) <> 1 or max(e.seq) <> h.last_seq))`,
+    having coalesce(sum(e.lines), 0) <> h.last_seq
+      or (h.last_seq > 0 and (min(e.seq - e.lines) <> 0 or max(e.seq) <> h.last_seq))`,
   'a run has ended and its head has not, or the other way round': `
     select r.run_id, r.status, h.ended from runs r join run_heads h on h.run_id = r.run_id
     where (h.ended = 1) <> (r.status not in ('pending', 'running'))`,

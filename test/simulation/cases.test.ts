@@ -90,7 +90,7 @@ forEachStore('found by the simulation', store => {
   /** A slice with an event and rows of state, as the first of an attempt. */
   function sliceOf(claimed: ClaimedRun, events = 1): Slice {
     const { attempt, last_seq, run } = claimed
-    const event = { event: 'values', data: '{}', refs: 0 as const, at_ms: 0 }
+    const event = { event: 'values', data: '{}', lines: 1, at_ms: 0 }
     const writes = stateRows(run, 1)
     return { run_id: run.run_id, attempt, last_seq, commits: 0, events: Array(events).fill(event), writes }
   }

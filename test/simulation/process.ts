@@ -4,7 +4,7 @@
 import { claimRuns, type Finish, finishRun, handBack, renewLeases } from '../../src/core/claims.ts'
 import type { ClaimedRun } from '../../src/core/executor.ts'
 import { type Bulk, insertMany } from '../../src/db/database.ts'
-import { appendSlices, type NewEvent, type Slice } from '../../src/events/log.ts'
+import { appendSlices, lastSeq, type NewEvent, type Slice, together } from '../../src/events/log.ts'
 import type { Random } from './random.ts'
 import { ConnectionLost, call, type Group, type Scheduler, type Script, sleep } from './scheduler.ts'
 
@@ -129,7 +129,7 @@ export class Process implements Group {
         ),
       )
       for (const [driven, slice] of refused ? live : []) {
-        driven.last_seq += slice.events.length
+        driven.last_seq = lastSeq(slice)
         driven.commits++
         if (refused?.includes(slice.run_id)) this.#stop(driven, 'lost')
         this.#scheduler.hint(`run:${slice.run_id}`)
@@ -144,7 +144,7 @@ export class Process implements Group {
     const { run } = driven.claimed
     const random = this.#random
     for (let left = random.between(0, 5); left > 0 && !driven.stop; left--) {
-      driven.queue.push(this.#event(driven, random.chance(0.3) ? 'values' : 'updates'))
+      driven.queue.push(this.#event(driven, random.chance(0.3) ? 'values' : 'messages'))
       this.#scheduler.wake(`append ${this.name}`)
       yield* sleep(random.between(0, RENEW_MS), `stop ${run.run_id}`)
     }
@@ -211,7 +211,8 @@ export class Process implements Group {
 
   #slice({ claimed, last_seq, commits, queue }: Driven): Slice {
     const entries = queue.splice(0)
-    const events = entries.flatMap(({ event }) => (event ? [{ ...event, at_ms: this.#scheduler.now_ms }] : []))
+    const timed = entries.flatMap(({ event }) => (event ? [{ ...event, at_ms: this.#scheduler.now_ms }] : []))
+    const events = together(timed)
     const writes = entries.flatMap(entry => entry.writes)
     return { run_id: claimed.run.run_id, attempt: claimed.attempt, last_seq, commits, events, writes }
   }
@@ -221,7 +222,7 @@ export class Process implements Group {
     const data = JSON.stringify({ attempt, by: this.name })
     const writes = this.#random.chance(0.5) ? stateRows(run, this.#scheduler.steps) : []
     const withoutEvent = writes.length > 0 && this.#random.chance(0.2)
-    return withoutEvent ? { writes } : { event: { event, data, refs: 0 as const }, writes }
+    return withoutEvent ? { writes } : { event: { event, data }, writes }
   }
 }
 

@@ -5,7 +5,7 @@ import sql from 'sql-template-tag'
 import type { Run } from '../../src/core/runs.ts'
 import type { Thread } from '../../src/core/threads.ts'
 import type { Row, Statement } from '../../src/db/database.ts'
-import type { Head } from '../../src/events/log.ts'
+import { type EventRow, eventsOf, type Head } from '../../src/events/log.ts'
 
 /** Where the clock of every round begins. */
 export const START_MS = 1_000_000
@@ -59,7 +59,7 @@ export const looks = [
   sql`select * from threads`,
   sql`select * from runs`,
   sql`select * from run_heads`,
-  sql`select run_id, seq, event, data from run_events order by run_id, seq`,
+  sql`select run_id, seq, event, data, lines, at_ms from run_events order by run_id, seq`,
   sql`select 'checkpoints' as name, thread_id, run_id, channels as needs, null as has from checkpoints
       union all select 'checkpoint_writes', thread_id, run_id, null, null from checkpoint_writes
       union all select 'lists', thread_id, run_id, null, null from lists
@@ -72,9 +72,15 @@ export function committed([threads, runs, heads, events, stored]: Row[][]): Comm
     threads: keyed(threads as unknown as Thread[], 'thread_id'),
     runs: keyed(runs as unknown as Run[], 'run_id'),
     heads: keyed(heads as unknown as (Head & { run_id: string })[], 'run_id'),
-    events: Map.groupBy(events as unknown as LoggedEvent[], event => event.run_id),
+    events: logs(events as unknown as (EventRow & { run_id: string })[]),
     stored: stored as unknown as StoredRow[],
   }
+}
+
+function logs(rows: (EventRow & { run_id: string })[]): Map<string, LoggedEvent[]> {
+  const byRun = Map.groupBy(rows, row => row.run_id)
+  const log = (run_id: string, of: EventRow[]) => eventsOf(of).map(event => ({ run_id, ...event }))
+  return new Map([...byRun].map(([run_id, of]) => [run_id, log(run_id, of)]))
 }
 
 function keyed<T, K extends keyof T>(rows: readonly T[], key: K): Map<T[K], T> {
