@@ -40,6 +40,9 @@ class InlineSqlite implements Database {
   }
 }
 
+/** Outcomes that are told in one turn of the event loop. */
+const ANSWERS = 4
+
 interface Waiting extends PromiseWithResolvers<unknown> {
   job: Job
 }
@@ -50,6 +53,8 @@ class ThreadedSqlite implements Database {
   readonly #exited: Promise<void>
   #waiting: Waiting[] = []
   #working: Waiting[] = []
+  /** Outcomes that nobody was told yet. */
+  readonly #answers: (() => void)[] = []
   #closed: Error | undefined
 
   constructor(path: string, sync: 'full' | 'normal', vectors: boolean) {
@@ -102,10 +107,20 @@ class ThreadedSqlite implements Database {
     const done = this.#working
     this.#working = []
     this.#send()
+    const telling = this.#answers.length > 0
     for (const [index, outcome] of outcomes.entries()) {
-      if ('error' in outcome) done[index]?.reject(revive(outcome.error))
-      else done[index]?.resolve(outcome.value)
+      this.#answers.push(() => {
+        if ('error' in outcome) done[index]?.reject(revive(outcome.error))
+        else done[index]?.resolve(outcome.value)
+      })
     }
+    if (!telling) this.#tell()
+  }
+
+  /** A few at a time, so that a hundred runs that start with one commit do not hold up the loop. */
+  #tell() {
+    for (const answer of this.#answers.splice(0, ANSWERS)) answer()
+    if (this.#answers.length > 0) setImmediate(() => this.#tell())
   }
 
   #fail(error: Error) {

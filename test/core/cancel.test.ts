@@ -70,7 +70,7 @@ forEachDatabase('stopping runs', open => {
       assert.equal(await statusOf(core, run_id), 'interrupted')
       assert.deepEqual(await endingOf(run_id), { reason: 'cancelled', by: 'test' })
       const thread = await threadOf(core, claimed.run.thread_id)
-      assert.deepEqual([thread.status, thread.state], ['idle', '["{\\"n\\":1}"]'])
+      assert.deepEqual([thread.status, thread.state], ['idle', '{"n":1}'])
     })
 
     test('of a run whose owner is dead ends it at once, and fences that owner', async () => {
@@ -79,7 +79,7 @@ forEachDatabase('stopping runs', open => {
       await expire(core, claimed.run.thread_id)
       assert.deepEqual(await cancel(claimed.run.run_id), { pending: false })
       assert.equal(await statusOf(core, claimed.run.run_id), 'interrupted')
-      assert.equal((await threadOf(core, claimed.run.thread_id)).state, '["{\\"n\\":1}"]')
+      assert.equal((await threadOf(core, claimed.run.thread_id)).state, '{"n":1}')
       const late = { ...sliceOf(claimed, [event('late')]), last_seq: 2, commits: 1 }
       assert.deepEqual(await core.db.run(appendSlices, [late]), [claimed.run.run_id])
       assert.deepEqual(await finish(core, claimed, { slice: late }), { landed: false })
@@ -183,7 +183,7 @@ forEachDatabase('stopping runs', open => {
       const slice = sliceOf(claimed, [event('values', { n: 1 })], { writes: [checkpointWrite(thread_id, 't', run_id)] })
       await finish(core, claimed, { slice })
       assert.deepEqual(await rowsOf(core, 'run_id', run_id), { checkpoint_writes: 1 })
-      assert.equal((await threadOf(core, thread_id)).state, '["{\\"n\\":1}"]')
+      assert.equal((await threadOf(core, thread_id)).state, '{"n":1}')
     })
 
     test('whose owner is dead is done at once', async () => {

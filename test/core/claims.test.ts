@@ -250,7 +250,7 @@ forEachDatabase('claiming', open => {
       await give(first, sliceOf(first, [event('values', { n: 1 })]))
       await core.db.run(cancelRun, { run_id: first.run.run_id, action: 'interrupt', by: 'me' })
       const thread = await threadOf(core, first.run.thread_id)
-      assert.deepEqual([thread.status, thread.state, thread.last_thread_seq], ['interrupted', '["{\\"n\\":1}"]', 2])
+      assert.deepEqual([thread.status, thread.state, thread.last_thread_seq], ['interrupted', '{"n":1}', 2])
     })
   })
 

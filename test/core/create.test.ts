@@ -261,7 +261,7 @@ forEachDatabase('creating a run', open => {
       const { thread_id } = run
       assert.equal((await threadOf(core, thread_id)).status, 'busy')
       await assert.rejects(create(core, { thread_id, multitask_strategy: 'reject' }), /is already running a task/)
-      const made = { writes: [], state: '["{}"]', resting_status: 'idle', interrupts: '{}' } as const
+      const made = { writes: [], state: '{}', resting_status: 'idle', interrupts: '{}' } as const
       const update = { thread_id, head: undefined, sources: [], ...made, writes: [] }
       await assert.rejects(core.db.run(commitState, update), (error: RunloomError) => {
         assert.deepEqual([error.code, error.details?.run_id], ['conflict', run.run_id])

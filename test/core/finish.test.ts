@@ -46,7 +46,7 @@ forEachDatabase('an executed run', open => {
       const thread = await threadOf(core, thread_id)
       assert.deepEqual(
         [thread.status, thread.state, thread.due_at, thread.last_thread_seq],
-        ['idle', '["{\\"n\\":2}"]', null, 4],
+        ['idle', '{"n":2}', null, 4],
       )
       assert.equal((await eventsOf(core, run_id)).length, 4)
     })
@@ -69,7 +69,7 @@ forEachDatabase('an executed run', open => {
       const { thread_id } = first.run
       await finish(core, first, { slice: sliceOf(first, [event('values', { n: 1 })]) })
       await finish(core, await begin(core, { thread_id }))
-      assert.equal((await threadOf(core, thread_id)).state, '["{\\"n\\":1}"]')
+      assert.equal((await threadOf(core, thread_id)).state, '{"n":1}')
     })
 
     test('starts the thread’s next due run in the same transaction, and none of another thread', async () => {

@@ -22,12 +22,12 @@ forEachDatabase('copying a thread', open => {
     const slice = sliceOf(claimed, [event('values', { n: 1 }), event('values', { n: 2 }), event('custom')], { writes })
     await core.db.run(appendSlices, [slice])
     const copy = await core.db.run(copyThread, { thread_id, copy_id: newId() })
-    assert.deepEqual([copy.state, copy.status, copy.due_at], ['["{\\"n\\":2}"]', 'interrupted', null])
+    assert.deepEqual([copy.state, copy.status, copy.due_at], ['{"n":2}', 'interrupted', null])
     assert.deepEqual(await rowsOf(core, 'thread_id', copy.thread_id), { threads: 1, checkpoint_writes: 1 })
     const { attempt, last_seq } = claimed
     const rest = { ...sliceOf(claimed, [event('values', { n: 3 })]), attempt, last_seq: last_seq + 3, commits: 1 }
     assert.deepEqual(await finish(core, claimed, { slice: rest }), { landed: true })
-    assert.equal((await threadOf(core, thread_id)).state, '["{\\"n\\":3}"]')
+    assert.equal((await threadOf(core, thread_id)).state, '{"n":3}')
     assert.equal((await threadOf(core, copy.thread_id)).state, copy.state)
   })
 })

@@ -120,7 +120,7 @@ forEachDatabase('threads', open => {
     const thread_id = await newThread(core)
     const made = {
       writes: [checkpointWrite(thread_id, 'u', 'update')],
-      state: '["{}"]',
+      state: '{}',
       resting_status: 'interrupted',
       interrupts: '{"t":[]}',
     } as const
@@ -128,7 +128,7 @@ forEachDatabase('threads', open => {
     assert.equal(await core.db.run(commitState, { ...update, head: '7' }), false)
     assert.deepEqual(await rowsOf(core, 'thread_id', thread_id), { threads: 1 })
     assert.equal(await core.db.run(commitState, update), true)
-    assert.equal((await threadOf(core, thread_id)).state, '["{}"]')
+    assert.equal((await threadOf(core, thread_id)).state, '{}')
     assert.equal((await threadOf(core, thread_id)).status, 'interrupted')
     await create(core, { thread_id })
     await assert.rejects(core.db.run(commitState, update), hasCode('conflict'))

@@ -72,7 +72,7 @@ forEachDatabase('a worker', open => {
           [3, 'values'],
         ],
       )
-      assert.equal(thread.state, '["{\\"n\\":1}"]')
+      assert.equal(thread.state, '{"n":1}')
       assert.deepEqual(logged, [])
     })
 

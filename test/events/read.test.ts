@@ -59,7 +59,7 @@ forEachDatabase('reading the log', open => {
     const run_id = await endedRun(2_500)
     const sizes: number[] = []
     for await (const batch of log.read(run_id, 0, AbortSignal.timeout(10_000))) sizes.push(batch.length)
-    assert.deepEqual(sizes, [1000, 1000, 500])
+    assert.deepEqual(sizes, [...Array<number>(50).fill(50)])
   })
 
   test('history and live join without loss or repetition, for many readers from every cursor', async () => {
