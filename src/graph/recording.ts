@@ -66,7 +66,9 @@ export class Recording {
         `The event "${event}" is ${size} bytes of JSON; at most ${EVENT_BYTES} are stored`,
       )
     }
-    this.#hold({ event: { event, ...data }, writes })
+    // A token is part of nothing that has to be stored together.
+    if (chunk.mode === 'messages' && this.#held.length === 0) void this.#writer.append({ event, ...data }, writes)
+    else this.#hold({ event: { event, ...data }, writes })
   }
 
   /**

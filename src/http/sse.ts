@@ -22,19 +22,24 @@ export interface StayOpen {
  * because the SDK takes an empty line for an event of its own once it has seen an id.
  */
 export function sse(frames: AsyncGenerator<Frame[]>, { heartbeat_ms, headers, onGone }: StayOpen): Response {
-  const texts = (async function* () {
-    for await (const batch of frames) yield batch.map(frameText).join('')
-  })()
+  const next = async () => {
+    const { value, done } = await frames.next()
+    return done ? undefined : value.map(frameText).join('')
+  }
+  const texts = { next, return: () => frames.return(undefined) }
   const stream = keptAlive(texts, ': heartbeat\n', heartbeat_ms, onGone)
   return new Response(stream, { headers: { ...STREAM_HEADERS, ...headers } })
 }
 
 /** A JSON text that is not ready yet; newlines fill the wait, which every JSON parser skips. */
 export function eventualJson(text: Promise<string>, { heartbeat_ms, headers, onGone }: StayOpen): Response {
-  const texts = (async function* () {
-    yield await text
-  })()
-  const stream = keptAlive(texts, '\n', heartbeat_ms, onGone)
+  let rest: Promise<string> | undefined = text
+  const next = () => {
+    const first = rest
+    rest = undefined
+    return first ?? Promise.resolve(undefined)
+  }
+  const stream = keptAlive({ next, return: () => Promise.resolve() }, '\n', heartbeat_ms, onGone)
   return new Response(stream, { headers: { 'content-type': 'application/json', ...headers } })
 }
 
@@ -43,8 +48,15 @@ function frameText({ event, data, id }: Frame): string {
   return id === undefined ? `event: ${name}\ndata: ${data}\n\n` : `event: ${name}\ndata: ${data}\nid: ${id}\n\n`
 }
 
+/** What a response is made of: texts, then undefined. */
+interface Texts {
+  next: () => Promise<string | undefined>
+  /** Lets go of where the texts come from. */
+  return: () => Promise<unknown>
+}
+
 function keptAlive(
-  texts: AsyncGenerator<string>,
+  texts: Texts,
   filler: string,
   heartbeat_ms: number,
   onGone: () => void,
@@ -60,9 +72,9 @@ function keptAlive(
       },
       async pull(controller) {
         try {
-          const { value, done } = await texts.next()
+          const text = await texts.next()
           timer.refresh()
-          if (!done) return controller.enqueue(encoder.encode(value))
+          if (text !== undefined) return controller.enqueue(encoder.encode(text))
           clearInterval(timer)
           controller.close()
         } catch (error) {
@@ -73,7 +85,7 @@ function keptAlive(
       cancel() {
         clearInterval(timer)
         onGone()
-        texts.return(undefined).catch(() => {}) // its `finally` lets go of the log
+        texts.return().catch(() => {}) // the generator's `finally` lets go of the log
       },
     },
     { highWaterMark: 1 },

@@ -74,7 +74,7 @@ export class System implements Subject {
       .map(one => one.checkpoint_id)
       .sort()
       .at(-1)
-    const made = { state: JSON.stringify([values]), resting_status: 'idle', interrupts: '{}' } as const
+    const made = { state: values, resting_status: 'idle', interrupts: '{}' } as const
     return (await this.#run(commitState, { thread_id, head, sources: [], writes: [], ...made })) ? 'done' : 'stale'
   }
 
@@ -121,7 +121,7 @@ export class System implements Subject {
     const sight = await this.#run(lookAround, undefined)
     const view: View = { threads: {}, runs: {}, checkpoints: [] }
     for (const { thread_id, status, resting_status, state } of sight.threads) {
-      const values = state && (JSON.parse(state) as [string])[0]
+      const values = state
       view.threads[thread_id] = { status, resting: resting_status, values }
       view.runs[thread_id] = sight.runs.filter(run => run.thread_id === thread_id).map(show)
     }
