@@ -1,8 +1,7 @@
 // The callbacks of a run. LangGraph's handler for the `messages` mode would queue every token behind those of all other
 // runs and pass it through three streams. Here it hands tokens to the recording at once, in the call that the model awaits.
-// A model's first token goes through the stream, as messages that are no tokens do, and the model waits until it has
-// arrived: so tokens never overtake what was said before their model was called.
-import { setImmediate as nextTurn } from 'node:timers/promises'
+// The tokens of a call's first turn of the event loop go through the stream, as messages that are no tokens do: so tokens
+// never overtake what was said before their model was called.
 import type { BaseCallbackHandler } from '@langchain/core/callbacks/base'
 import { CallbackManager } from '@langchain/core/callbacks/manager'
 
@@ -44,16 +43,18 @@ function isMessagesHandler(handler: BaseCallbackHandler): handler is MessagesHan
 function redirect(handler: MessagesHandler, { take, room }: MessagesPort) {
   const { streamFn } = handler
   const onToken = handler.handleLLMNewToken?.bind(handler)
-  /** Model calls whose first token was streamed. */
-  const begun = new Set<string>()
+  /** Model calls, and whether all that was said before their tokens has arrived. */
+  const direct = new Map<string, boolean>()
   handler.awaitHandlers = true
   handler.handleLLMNewToken = (...token) => {
     const [, , run_id] = token
-    const first = !begun.has(run_id)
-    begun.add(run_id)
-    handler.streamFn = first ? streamFn : take
+    if (!direct.has(run_id)) {
+      direct.set(run_id, false)
+      setImmediate(() => direct.set(run_id, true))
+    }
+    handler.streamFn = direct.get(run_id) ? take : streamFn
     void onToken?.(...token)
     handler.streamFn = streamFn
-    return first ? nextTurn() : room()
+    return room()
   }
 }

@@ -55,12 +55,7 @@ interface Texts {
   return: () => Promise<unknown>
 }
 
-function keptAlive(
-  texts: Texts,
-  filler: string,
-  heartbeat_ms: number,
-  onGone: () => void,
-): ReadableStream<Uint8Array> {
+function keptAlive(texts: Texts, filler: string, heartbeat_ms: number, onGone: () => void): ReadableStream<Uint8Array> {
   let timer: NodeJS.Timeout
   const fill = encoder.encode(filler)
   return new ReadableStream<Uint8Array>(

@@ -62,6 +62,46 @@ forEachDatabase('appending to the log', open => {
     assert.equal(db.tried.get('appendSlices'), 1)
   })
 
+  test('runs that go on for a while share their commits, a few milliseconds apart', async () => {
+    const { writer, run_id } = await openRun()
+    for (const n of numbers(1, 5)) await writer.append(event('messages', n))
+    const before = db.tried.get('appendSlices') ?? 0
+    const started = performance.now()
+    let last: Promise<void> | undefined
+    for (const n of numbers(1, 400)) {
+      last = writer.append(event('messages', n))
+      await new Promise(setImmediate)
+    }
+    await last
+    const commits = (db.tried.get('appendSlices') ?? 0) - before
+    assert.ok(commits <= 2 + (performance.now() - started) / 4, `${commits} commits`)
+    assert.deepEqual(await seqsOf(run_id), numbers(1, 406))
+  })
+
+  test('tokens that come together are one row, as long as they have one name', async () => {
+    const { writer, run_id } = await openRun()
+    const names = ['messages', 'messages', 'messages|a:1', 'messages|a:1', 'custom', 'custom', 'messages', 'messages']
+    for (const [n, name] of names.entries()) void writer.append(event(name, n))
+    await writer.append(undefined)
+    const rows = await core.sql`select seq, lines from run_events where run_id = ${run_id} order by seq`
+    assert.deepEqual(
+      rows.map(({ seq, lines }) => [Number(seq), Number(lines)]),
+      [
+        [1, 1],
+        [3, 2],
+        [5, 2],
+        [6, 1],
+        [7, 1],
+        [9, 2],
+      ],
+    )
+    const events = (await eventsOf(core, run_id)).slice(1)
+    assert.deepEqual(
+      events.map(one => [one.seq, one.event, JSON.parse(one.data)]),
+      names.map((name, n) => [n + 2, name, n]),
+    )
+  })
+
   test('an event and its rows are there when its promise says so', async () => {
     const { writer, run_id, thread_id } = await openRun()
     await writer.append(event('checkpoints'), [checkpointWrite(thread_id, 't', run_id)])

@@ -38,20 +38,23 @@ forEachDatabase('reading the log', open => {
   }
 
   /** A run that has ended with events 1 to `count`. */
-  async function endedRun(count: number): Promise<string> {
+  async function endedRun(count: number, name = 'custom'): Promise<string> {
     const run = await openRun()
-    for (let n = 2; n <= count; n++) void run.writer.append(event('custom', n))
+    for (let n = 2; n <= count; n++) void run.writer.append(event(name, n))
     await end(run)
     return run.run_id
   }
 
-  test('a finished run is read whole, and from every cursor', async () => {
-    const run_id = await endedRun(30)
-    for (const after of numbers(0, 30)) {
-      assert.deepEqual(
-        (await readAll(log, run_id, after)).map(one => one.seq),
-        numbers(after + 1, 30),
-      )
+  test('a finished run is read whole, and from every cursor, in a row of many events as well', async () => {
+    for (const run_id of [await endedRun(30), await endedRun(30, 'messages')]) {
+      for (const after of numbers(0, 30)) {
+        const events = await readAll(log, run_id, after)
+        assert.deepEqual(
+          events.map(one => one.seq),
+          numbers(after + 1, 30),
+        )
+        for (const { seq, data } of events.slice(after === 0 ? 1 : 0)) assert.equal(JSON.parse(data), seq)
+      }
     }
   })
 
