@@ -8,7 +8,7 @@ import { type CreateThread, existingThread, insertThread, lockThread, refreshThr
 /** A computed state, as rows, and what the thread waits for with it. */
 export interface NewState {
   writes: Bulk[]
-  /** A template (events/state.ts) of its values; undefined when they are as before. */
+  /** Its values with references (events/state.ts); undefined when they are as before. */
   state?: string
   resting_status: 'idle' | 'interrupted'
   /** JSON, by task id. */

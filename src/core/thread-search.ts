@@ -1,5 +1,5 @@
 // Searching threads (contracts: langgraph §3). Everything but values is matched in the query itself. Values are stored
-// once, as parts that a template refers to (events/state.ts), so a search by values goes through the candidates inside
+// once, as parts that a text refers to (events/state.ts), so a search by values goes through the candidates inside
 // the transition, in the order asked for, and resolves only the parts that the filter speaks of.
 import sql, { empty, join, type Sql } from 'sql-template-tag'
 import { all, first, type Steps, transition } from '../db/database.ts'
@@ -121,9 +121,9 @@ function* eachContaining(
 
 /** Whether values with references contain `wanted`. Parts stored apart are read where it depends on them. */
 function* contains(thread_id: string, state: string, wanted: Record<string, unknown>): Steps<boolean> {
-  const template = partsOf(state)
-  const mark = unusedMark(template)
-  const outline = JSON.parse(template.map((part, n) => (typeof part === 'string' ? part : `"${mark}${n}"`)).join(''))
+  const parts = partsOf(state)
+  const mark = unusedMark(parts)
+  const outline = JSON.parse(parts.map((part, n) => (typeof part === 'string' ? part : `"${mark}${n}"`)).join(''))
   if (typeof outline !== 'object' || outline === null || Array.isArray(outline)) return false
   const deferred: [value: string, wanted: unknown][] = []
   for (const [key, part] of Object.entries(wanted)) {
@@ -135,7 +135,7 @@ function* contains(thread_id: string, state: string, wanted: Record<string, unkn
   for (const [value, part] of deferred) {
     const pieces = value.split(new RegExp(`"${mark}(\\d+)"`))
     for (let n = 1; n < pieces.length; n += 2) {
-      pieces[n] = yield* textOf(thread_id, template[Number(pieces[n])] as Ref)
+      pieces[n] = yield* textOf(thread_id, parts[Number(pieces[n])] as Ref)
     }
     if (!holds(pieces.join(''), part)) return false
   }
@@ -146,10 +146,10 @@ function holds(value: string, part: unknown): boolean {
   return jsonContains(`{"value":${value}}`, JSON.stringify({ value: part })) === 1
 }
 
-/** A text that no part of the template contains. */
-function unusedMark(template: (string | Ref)[]): string {
+/** A text that no part contains. */
+function unusedMark(parts: (string | Ref)[]): string {
   let mark = '@'
-  while (template.some(part => typeof part === 'string' && part.includes(mark))) mark += '@'
+  while (parts.some(part => typeof part === 'string' && part.includes(mark))) mark += '@'
   return mark
 }
 
