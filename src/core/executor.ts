@@ -1,5 +1,5 @@
 // The Executor port: what turns a claimed run into events. Graphs are one, workflows the other.
-import type { RunWriter } from '../events/event-log.ts'
+import type { RunWriter } from '../events/run-writer.ts'
 import type { Run } from './runs.ts'
 
 /** A run that this process owns under `attempt` until its lease ends. */

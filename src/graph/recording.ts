@@ -6,8 +6,8 @@
 // and so are a checkpoint and the events before it: recovery counts on that (recording-replay.ts).
 import { RunloomError } from '../core/errors.ts'
 import type { Bulk } from '../db/database.ts'
-import type { RunWriter } from '../events/event-log.ts'
 import type { NewEvent } from '../events/log.ts'
+import type { RunWriter } from '../events/run-writer.ts'
 import type { Durability } from './executor-config.ts'
 import type { Replay } from './recording-replay.ts'
 import { wireCheckpoint, wireDebug } from './recording-wire.ts'

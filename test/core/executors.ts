@@ -1,6 +1,6 @@
 // Executors for the worker's tests.
 import type { ClaimedRun, Ending, Executor } from '../../src/core/executor.ts'
-import type { RunWriter } from '../../src/events/event-log.ts'
+import type { RunWriter } from '../../src/events/run-writer.ts'
 import { DONE } from './harness.ts'
 
 export interface Execution {

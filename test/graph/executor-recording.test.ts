@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { newId } from '../../src/core/ids.ts'
-import { RunWriter } from '../../src/events/event-log.ts'
+import { RunWriter } from '../../src/events/run-writer.ts'
 import { Recording } from '../../src/graph/recording.ts'
 import { StateWriter } from '../../src/graph/state-writer.ts'
 
