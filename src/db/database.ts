@@ -148,6 +148,17 @@ export function patient(db: Database, signal: AbortSignal): Database {
   }
 }
 
+/** Asks once for a loop that may have other reasons to end: undefined after an outage and a pause, then it asks again. */
+export async function unlessOutage<A, T>(db: Database, transition: Transition<A, T>, args: A): Promise<T | undefined> {
+  try {
+    return await db.run(transition, args)
+  } catch (error) {
+    if (!isOutage(error)) throw error
+    await sleep(PATIENCE_MS)
+    return undefined
+  }
+}
+
 /**
  * True when the statements or their values were refused, so that trying again would not help. What may pass (a lost
  * connection, a full disk, a deadlock) is not; nor is an error that a transition threw by itself.

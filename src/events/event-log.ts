@@ -2,7 +2,7 @@
 // next group leaves when the previous commit returns). Readers see an event only after its commit: those in the
 // process that executes the run are fed from memory, others are woken by the Bus and read the table.
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
-import { type Bulk, type Database, isRefused } from '../db/database.ts'
+import { type Bulk, type Database, isRefused, unlessOutage } from '../db/database.ts'
 import type { Bus } from './bus.ts'
 import {
   appendSlices,
@@ -54,10 +54,13 @@ export class EventLog {
   #dirty = new Set<RunWriter>()
   #flushing: Promise<void> | undefined
   readonly #polling: Promise<void>
+  readonly #onOutage: (error: unknown) => void
 
-  constructor(db: Database, bus: Bus) {
+  /** `onOutage` hears once of each time in which nothing can be committed. */
+  constructor(db: Database, bus: Bus, onOutage: (error: unknown) => void = () => {}) {
     this.#db = db
     this.#bus = bus
+    this.#onOutage = onOutage
     this.#polling = this.#poll()
   }
 
@@ -84,7 +87,7 @@ export class EventLog {
 
   /**
    * The events of a run after a cursor, in batches: history, then live, until the run has ended or its row is gone. Throws
-   * Closing when this log closes first: an end would say that the run has ended.
+   * Closing when this log closes first: an end would say that the run has ended. An outage of the database is waited out.
    * Where retention removed what was asked for, the first event is a `gap` with the numbers that are missing.
    */
   async *read(run_id: string, after: number, signal: AbortSignal): AsyncGenerator<RunEvent[], void> {
@@ -99,7 +102,9 @@ export class EventLog {
           continue
         }
         if (!batch) {
-          const { head, events } = await this.#db.run(readPage, { run_id, after: cursor, limit: PAGE })
+          const page = await unlessOutage(this.#db, readPage, { run_id, after: cursor, limit: PAGE })
+          if (!page) continue
+          const { head, events } = page
           if (!head || signal.aborted) return
           const missing = gap(cursor, head, events)
           if (missing || events.length > 0) yield missing ? [missing, ...events] : events
@@ -120,8 +125,9 @@ export class EventLog {
     try {
       while (follower.listens()) {
         if (!this.#writers.has(run_id)) {
-          const [head] = await this.#db.run(readHeads, [run_id])
-          if (!head || head.ended) return
+          const heads = await unlessOutage(this.#db, readHeads, [run_id])
+          if (!heads) continue
+          if (!heads[0] || heads[0].ended) return
         }
         await follower.woken()
       }
@@ -162,6 +168,7 @@ export class EventLog {
           else for (const slice of live) this.#settle(slice, error as Error)
           return
         }
+        if (tries === 0) this.#onOutage(error)
         await sleep(RETRY_MS[Math.min(tries, RETRY_MS.length - 1)])
       }
     }
