@@ -1,7 +1,7 @@
 // The leases of this process: renewed by a thread, watched here. A run whose lease was not confirmed in time is let go
 // before anyone else may take it.
 import { extname } from 'node:path'
-import { Worker as Thread } from 'node:worker_threads'
+import { type MessagePort, Worker as Thread } from 'node:worker_threads'
 import type { Renewal, Renewed } from './claims.ts'
 
 /** What the renewing thread tells: of the runs it asked for, those that are still ours. */
@@ -16,6 +16,14 @@ export interface LeaseListener {
   cancelled(run_id: string): void
   /** Renewing broke down; it is started again. */
   failed(error: unknown): void
+}
+
+/** What the renewing thread is given. */
+export interface LeaseThread {
+  url: string
+  door: MessagePort | undefined
+  lease_ms: number
+  ticks: Int32Array
 }
 
 /** Milliseconds on the clock that all threads of a process share and nobody can set. */
@@ -33,6 +41,7 @@ export class Leases {
   readonly #tick_ms: number
   readonly #listener: LeaseListener
   readonly #url: string
+  readonly #door: () => MessagePort | undefined
   #thread: Thread
   #closed = false
   readonly #ticks = new Int32Array(new SharedArrayBuffer(4))
@@ -41,11 +50,13 @@ export class Leases {
   #ticked = monotonicMs()
   #lag_ms = 0
 
-  constructor(url: string, lease_ms: number, listener: LeaseListener) {
+  /** The thread connects to `url`, or takes a `door` where the database has one. */
+  constructor(url: string, door: () => MessagePort | undefined, lease_ms: number, listener: LeaseListener) {
     this.#lease_ms = lease_ms
     this.#tick_ms = Math.min(TICK_MS, (lease_ms * RESERVE) / 2)
     this.#listener = listener
     this.#url = url
+    this.#door = door
     this.#thread = this.#start()
     this.#timer = setInterval(() => this.#tick(), this.#tick_ms)
   }
@@ -76,8 +87,10 @@ export class Leases {
   /** The thread, and another in its place should it die: what it held is held on, as far as the deadlines allow. */
   #start(): Thread {
     const here = import.meta.url
-    const workerData = { url: this.#url, lease_ms: this.#lease_ms, ticks: this.#ticks }
-    const thread = new Thread(new URL(`./lease-thread${extname(here)}`, here), { workerData })
+    const door = this.#door()
+    const workerData: LeaseThread = { url: this.#url, door, lease_ms: this.#lease_ms, ticks: this.#ticks }
+    const transferList = door ? [door] : []
+    const thread = new Thread(new URL(`./lease-thread${extname(here)}`, here), { workerData, transferList })
     for (const [run_id, { attempt }] of this.#held) thread.postMessage({ add: { run_id, attempt } })
     thread.on('message', (report: LeaseReport) => this.#hear(report))
     thread.on('error', error => this.#listener.failed(error))

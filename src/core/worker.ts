@@ -98,7 +98,7 @@ export class Worker {
     this.#executors = ports.executors
     this.#logger = ports.logger
     this.#options = options
-    this.#leases = new Leases(options.url, options.lease_ms, {
+    this.#leases = new Leases(options.url, () => ports.db.door?.(), options.lease_ms, {
       lost: run_id => this.#driven.get(run_id)?.writer.fail(new Fenced('the lease ran out')),
       cancelled: run_id => this.#driven.get(run_id)?.stop({ type: 'cancelled' }),
       failed: error => this.#logger('error', 'renewing leases broke down, starting again', errorFields(error)),

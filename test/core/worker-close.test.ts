@@ -147,7 +147,12 @@ forEachDatabase('a worker that ends', open => {
     const [executions, others] = [new Executions(), new Executions()]
     const lease_ms = 700
     const url = core.db.dialect === 'sqlite' ? 'sqlite:/dev/null/nowhere.db' : 'postgres://nobody@127.0.0.1:1/none'
-    const worker = startWorker(core, executions.executor, { url, lease_ms, poll_ms: 60_000 })
+    const worker = startWorker(core, executions.executor, {
+      url,
+      db: new FlakyDatabase(core.db),
+      lease_ms,
+      poll_ms: 60_000,
+    })
     const { run_id } = await worker.start()
     const { signal } = await executions.nth(1)
     const left = await new Promise<number>(resolve => {

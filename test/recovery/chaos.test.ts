@@ -5,7 +5,8 @@ import { chaos } from './chaos.ts'
 
 for (const [database, processes, kills] of [
   ['sqlite', 1, 8],
-  ['postgres', 2, 8],
+  ['postgres', 2, 6],
+  ['postgres', 3, 6],
 ] as const) {
   test(`chaos on ${database} with ${processes} process${processes > 1 ? 'es' : ''}`, async t => {
     const report = await chaos({ seed: 1, kills, database, processes, log: line => t.diagnostic(line) })

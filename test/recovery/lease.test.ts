@@ -100,6 +100,19 @@ forEachDatabase('one process', open => {
   })
 })
 
+forEachDatabase('a disk on which every commit takes long', open => {
+  test('delays runs and their readers, and takes no run from its owner', async () => {
+    const database_url = await open()
+    const server = await start(database_url, { CHAOS_SLOW_COMMITS: '250', RUNLOOM_LEASE_MS: String(3 * LEASE_MS) })
+    const runs = await Promise.all([1, 2].map(() => startCounted(clientOf(server.url), 18, 250)))
+    for (const run of runs) {
+      await expectComplete(server, run)
+      assert.equal((await rowsOf(database_url, run)).heads?.[0]?.attempt, 1)
+    }
+    await server.kill()
+  })
+})
+
 describe('an event loop that is blocked for longer than the lease', () => {
   const block_ms = LEASE_MS * 1.8
 
