@@ -23,7 +23,10 @@ export interface LeaseThread {
   url: string
   door: MessagePort | undefined
   lease_ms: number
+  /** Counts the turns of the main loop. */
   ticks: Int32Array
+  /** Without a turn for so long the main loop hangs, and nothing is renewed any more. */
+  hung_ms: number
 }
 
 /** Milliseconds on the clock that all threads of a process share and nobody can set. */
@@ -33,6 +36,7 @@ export function monotonicMs(): number {
 
 /** How often, at least, the deadlines are checked and the main loop shows that it lives. */
 const TICK_MS = 100
+const HUNG_MS = 60_000
 /** The part of a lease that is kept in reserve for noticing and stopping. */
 const RESERVE = 0.1
 
@@ -88,7 +92,13 @@ export class Leases {
   #start(): Thread {
     const here = import.meta.url
     const door = this.#door()
-    const workerData: LeaseThread = { url: this.#url, door, lease_ms: this.#lease_ms, ticks: this.#ticks }
+    const workerData: LeaseThread = {
+      url: this.#url,
+      door,
+      lease_ms: this.#lease_ms,
+      ticks: this.#ticks,
+      hung_ms: HUNG_MS,
+    }
     const transferList = door ? [door] : []
     const thread = new Thread(new URL(`./lease-thread${extname(here)}`, here), { workerData, transferList })
     for (const [run_id, { attempt }] of this.#held) thread.postMessage({ add: { run_id, attempt } })

@@ -50,7 +50,7 @@ forEachDatabase('SIGKILL', open => {
       .map(frame => JSON.parse(frame.data).step.log[0])
     assert.deepEqual(steps, run.lines)
     assert.equal(reader.complaint, undefined)
-    assert.equal((await rowsOf(database_url, run)).runs?.[0]?.crashes, 3)
+    assert.ok(Number((await rowsOf(database_url, run)).runs?.[0]?.crashes) >= 3)
     await cluster.close()
   })
 
