@@ -1,4 +1,5 @@
 // What is measured of threads and their past: long conversations, disk, reads and replay.
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Case } from './cases.ts'
 import * as local from './local.ts'
 import { figure, inTurns, median, timed } from './measure.ts'
@@ -75,9 +76,15 @@ export const replay: Case = async (target, { replay }, goals) => {
   const thread = await createThread(target)
   const path = `${thread}/runs`
   const before = await target.bytes?.()
-  const input = { assistant_id: 'tokens', input: local.say(String(replay)), stream_mode: ['messages-tuple'] }
+  const input = {
+    assistant_id: 'tokens',
+    input: local.say(String(replay)),
+    stream_mode: ['messages-tuple'],
+    stream_resumable: true, // ours always is
+  }
   const { run_id } = JSON.parse(await call(path, input)) as { run_id: string }
-  await call(`${path}/${run_id}/join`)
+  // Not by joining: a reader who comes before the run makes the peer's log one that is not kept.
+  while (/"status":\s*"(pending|running)"/.test(await call(`${path}/${run_id}`))) await sleep(50)
   const after = await target.bytes?.()
   const url = `${path}/${run_id}/stream?stream_mode=messages-tuple`
   let seen = 0

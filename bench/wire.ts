@@ -4,6 +4,8 @@ import { text } from 'node:stream/consumers'
 
 const agent = new Agent({ keepAlive: true })
 const TOKEN = 'event: messages'
+/** Without it other servers show who joins a stream nothing of what has been; ours shows all. */
+const FROM_THE_START = { 'last-event-id': '-1' }
 
 export interface Streamed {
   /** Milliseconds from the request to the first token, and to the end. */
@@ -46,17 +48,15 @@ export async function readStream(
 
 function send(url: string, body: unknown): Promise<IncomingMessage> {
   const payload = body === undefined ? undefined : JSON.stringify(body)
-  const headers = payload && { 'content-type': 'application/json', 'content-length': Buffer.byteLength(payload) }
+  const headers = payload
+    ? { 'content-type': 'application/json', 'content-length': Buffer.byteLength(payload) }
+    : FROM_THE_START
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
-  const asked = request(
-    url,
-    { agent, method: payload ? 'POST' : 'GET', ...(headers && { headers }) },
-    async response => {
-      const { statusCode = 0 } = response
-      if (statusCode < 300) return resolve(response)
-      reject(new Error(`${statusCode} from ${url}: ${await text(response)}`))
-    },
-  )
+  const asked = request(url, { agent, method: payload ? 'POST' : 'GET', headers }, async response => {
+    const { statusCode = 0 } = response
+    if (statusCode < 300) return resolve(response)
+    reject(new Error(`${statusCode} from ${url}: ${await text(response)}`))
+  })
   asked.on('error', (error: NodeJS.ErrnoException) => {
     // The server closed an idle connection just as it was taken again, which says nothing about the server.
     if (asked.reusedSocket && error.code === 'ECONNRESET') send(url, body).then(resolve, reject)

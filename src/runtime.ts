@@ -75,7 +75,9 @@ export async function startRuntime(config: Config, { logger, work = true }: Runt
   }
   const bus: Bus =
     db.dialect === 'sqlite' ? new LocalBus() : new PostgresBus(config.database_direct_url ?? database_url)
-  const log = new EventLog(db, bus)
+  const log = new EventLog(db, bus, error =>
+    logger('error', 'the event log cannot be written, trying again', errorFields(error)),
+  )
   const threads = new ThreadLog(db, bus)
   const graphs = await deployedGraphs(config, logger)
   await db

@@ -10,6 +10,7 @@ import { eraseThread, refreshThread, type Thread } from './threads.ts'
 import { announceEnd } from './webhooks.ts'
 
 export interface ClaimOptions {
+  /** Of this very claim: what it took is found by it if the answer is lost (claimedBy). */
   worker_id: string
   lease_ms: number
 }
@@ -39,6 +40,22 @@ export const claimRuns = transition(import.meta.url, 'claimRuns', function* (arg
   }
   return claimed
 })
+
+/** What a claim took whose answer was lost, its lease beginning anew: the runs that are still under its `worker_id`. */
+export const claimedBy = transition(import.meta.url, 'claimedBy', takeUp)
+
+function* takeUp({ worker_id, lease_ms }: ClaimOptions): Steps<ClaimedRun[]> {
+  const taken = sql`status = 'running' and worker_id = ${worker_id}`
+  const threads = yield* all<Pick<Thread, 'thread_id'>>(sql`
+    select thread_id from threads where thread_id in (select thread_id from runs where ${taken})
+    order by thread_id for update`)
+  if (threads.length === 0) return []
+  const runs = yield* all<HeadedRun>(sql`${headedRuns} where ${taken}`)
+  if (runs.length === 0) return []
+  yield sql`
+    update threads set due_at = now_ms() + ${lease_ms} where thread_id in (${join(runs.map(run => run.thread_id))})`
+  return runs.map(({ attempt, last_seq, ...run }) => ({ run, attempt, last_seq }))
+}
 
 /** Holds the heads that may still be written by an earlier owner, in the order in which its appends lock them. */
 function* holdTakenOver(thread_ids: string[]): Steps<void> {
@@ -192,7 +209,10 @@ export interface Finished {
 export const finishRun = transition(import.meta.url, 'finishRun', function* (args: Finish): Steps<Finished> {
   const { thread_id, slice, claim } = args
   const { run, landed } = yield* writeLast(thread_id, slice)
-  if (!run) return { landed }
+  if (!run) {
+    const [next] = claim ? yield* takeUp(claim) : []
+    return { landed, ...(next && { next }) }
+  }
   if (run.cancel_action) yield* endRun(run, run.cancel_action, 'interrupted', JSON.parse(run.ending ?? '{}'), args)
   else yield* endRun(run, 'interrupt', args.status, args.ending, args)
   const waiting = yield* refreshThread(thread_id)

@@ -1,18 +1,17 @@
-// The thread that renews leases on a connection of its own, so that a busy main loop does not lose its runs. When the
-// main loop has not ticked for a minute it stops: a hung process must not own runs for ever.
+// The thread that renews leases, so that a busy main loop does not lose its runs: on a connection of its own, and on SQLite
+// by a door of the database's thread, because a second writer may wait for the file for ever while the first one is busy.
+// When the main loop has not ticked for too long it stops: a hung process must not own runs for ever.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
 import { openDatabase } from '../db/database.ts'
 import { type Renewal, renewLeases } from './claims.ts'
-import { type LeaseReport, monotonicMs } from './leases.ts'
+import { type LeaseReport, type LeaseThread, monotonicMs } from './leases.ts'
 
-const HUNG_MS = 60_000
-
-const { url, lease_ms, ticks } = workerData as { url: string; lease_ms: number; ticks: Int32Array }
+const { url, door, lease_ms, ticks, hung_ms } = workerData as LeaseThread
 const port = parentPort as NonNullable<typeof parentPort>
 const held = new Map<string, Renewal>()
 const stopping = new AbortController()
-const db = await openDatabase(url, { inline: true, connections: 1, timeout_ms: lease_ms / 3 })
+const db = await openDatabase(url, { inline: true, door, connections: 1, timeout_ms: lease_ms / 3 })
 
 port.on('message', (message: { add: Renewal } | { remove: string } | 'close') => {
   if (message === 'close') stopping.abort()
@@ -25,7 +24,7 @@ while (!stopping.signal.aborted) {
   await sleep(lease_ms / 3, undefined, { signal: stopping.signal }).catch(() => {})
   const count = Atomics.load(ticks, 0)
   if (count !== ticked.count) ticked = { count, at: monotonicMs() }
-  if (stopping.signal.aborted || held.size === 0 || monotonicMs() - ticked.at > HUNG_MS) continue
+  if (stopping.signal.aborted || held.size === 0 || monotonicMs() - ticked.at > hung_ms) continue
   await renew([...held.values()])
 }
 await db.close()

@@ -1,7 +1,7 @@
 // The leases of this process: renewed by a thread, watched here. A run whose lease was not confirmed in time is let go
 // before anyone else may take it.
 import { extname } from 'node:path'
-import { Worker as Thread } from 'node:worker_threads'
+import { type MessagePort, Worker as Thread } from 'node:worker_threads'
 import type { Renewal, Renewed } from './claims.ts'
 
 /** What the renewing thread tells: of the runs it asked for, those that are still ours. */
@@ -18,6 +18,17 @@ export interface LeaseListener {
   failed(error: unknown): void
 }
 
+/** What the renewing thread is given. */
+export interface LeaseThread {
+  url: string
+  door: MessagePort | undefined
+  lease_ms: number
+  /** Counts the turns of the main loop. */
+  ticks: Int32Array
+  /** Without a turn for so long the main loop hangs, and nothing is renewed any more. */
+  hung_ms: number
+}
+
 /** Milliseconds on the clock that all threads of a process share and nobody can set. */
 export function monotonicMs(): number {
   return Number(process.hrtime.bigint() / 1000n) / 1000
@@ -25,6 +36,7 @@ export function monotonicMs(): number {
 
 /** How often, at least, the deadlines are checked and the main loop shows that it lives. */
 const TICK_MS = 100
+const HUNG_MS = 60_000
 /** The part of a lease that is kept in reserve for noticing and stopping. */
 const RESERVE = 0.1
 
@@ -33,6 +45,7 @@ export class Leases {
   readonly #tick_ms: number
   readonly #listener: LeaseListener
   readonly #url: string
+  readonly #door: () => MessagePort | undefined
   #thread: Thread
   #closed = false
   readonly #ticks = new Int32Array(new SharedArrayBuffer(4))
@@ -41,11 +54,13 @@ export class Leases {
   #ticked = monotonicMs()
   #lag_ms = 0
 
-  constructor(url: string, lease_ms: number, listener: LeaseListener) {
+  /** The thread connects to `url`, or takes a `door` where the database has one. */
+  constructor(url: string, door: () => MessagePort | undefined, lease_ms: number, listener: LeaseListener) {
     this.#lease_ms = lease_ms
     this.#tick_ms = Math.min(TICK_MS, (lease_ms * RESERVE) / 2)
     this.#listener = listener
     this.#url = url
+    this.#door = door
     this.#thread = this.#start()
     this.#timer = setInterval(() => this.#tick(), this.#tick_ms)
   }
@@ -76,8 +91,16 @@ export class Leases {
   /** The thread, and another in its place should it die: what it held is held on, as far as the deadlines allow. */
   #start(): Thread {
     const here = import.meta.url
-    const workerData = { url: this.#url, lease_ms: this.#lease_ms, ticks: this.#ticks }
-    const thread = new Thread(new URL(`./lease-thread${extname(here)}`, here), { workerData })
+    const door = this.#door()
+    const workerData: LeaseThread = {
+      url: this.#url,
+      door,
+      lease_ms: this.#lease_ms,
+      ticks: this.#ticks,
+      hung_ms: HUNG_MS,
+    }
+    const transferList = door ? [door] : []
+    const thread = new Thread(new URL(`./lease-thread${extname(here)}`, here), { workerData, transferList })
     for (const [run_id, { attempt }] of this.#held) thread.postMessage({ add: { run_id, attempt } })
     thread.on('message', (report: LeaseReport) => this.#hear(report))
     thread.on('error', error => this.#listener.failed(error))

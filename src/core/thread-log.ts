@@ -2,7 +2,7 @@
 // (`base_seq` of a run + `seq` of an event). Here is which run comes next, and waiting until there is one.
 import { setTimeout as sleep } from 'node:timers/promises'
 import sql, { join } from 'sql-template-tag'
-import { all, type Database, first, type Steps, transition } from '../db/database.ts'
+import { all, type Database, first, type Steps, transition, unlessOutage } from '../db/database.ts'
 import type { Bus } from '../events/bus.ts'
 import { Closing } from '../events/event-log.ts'
 import type { Run } from './runs.ts'
@@ -80,7 +80,7 @@ export class ThreadLog {
 
   /**
    * The run that the log goes on with after a cursor, as soon as there is one; undefined when the thread is gone, or at
-   * the signal. Throws Closing when this log closes first.
+   * the signal. Throws Closing when this log closes first. An outage of the database is waited out.
    */
   async next(thread_id: string, after: ThreadCursor, signal: AbortSignal): Promise<Run | undefined> {
     let woken = Promise.withResolvers<void>()
@@ -94,8 +94,9 @@ export class ThreadLog {
       while (!signal.aborted) {
         if (this.#closing.signal.aborted) throw new Closing()
         woken = Promise.withResolvers<void>()
-        const { found, run } = await this.#db.run(nextRun, { thread_id, ...after })
-        if (!found || run) return run
+        const next = await unlessOutage(this.#db, nextRun, { thread_id, ...after })
+        if (!next) continue
+        if (!next.found || next.run) return next.run
         await woken.promise
       }
       return undefined

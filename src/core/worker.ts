@@ -16,8 +16,18 @@ import { type Database, isOutage, isRefused } from '../db/database.ts'
 import type { Bus } from '../events/bus.ts'
 import type { EventLog } from '../events/event-log.ts'
 import { Fenced, type RunWriter } from '../events/run-writer.ts'
-import { type Claim, type ClaimOptions, cancelledAmong, claimRuns, type Finish, finishRun, handBack } from './claims.ts'
-import { type ClaimedRun, type Ending, type Executor, Stopped, type StopReason } from './executor.ts'
+import {
+  type Claim,
+  type ClaimOptions,
+  cancelledAmong,
+  claimedBy,
+  claimRuns,
+  type Finish,
+  finishRun,
+  handBack,
+} from './claims.ts'
+import { conclude, type Outcome, withoutRows } from './endings.ts'
+import { type ClaimedRun, type Executor, Stopped, type StopReason } from './executor.ts'
 import { Leases, monotonicMs } from './leases.ts'
 import { errorFields, type Logger } from './logger.ts'
 import { hasWebhook } from './webhooks.ts'
@@ -47,8 +57,6 @@ interface Next {
   asked_at: number
 }
 
-type Outcome = { ending: Ending } | { error: unknown }
-
 const CLAIM_BATCH = 32
 /** Above this delay of the main loop no new run is claimed. */
 const LAG_LIMIT_MS = 250
@@ -68,6 +76,9 @@ export class Worker {
   readonly #driven = new Map<string, Driven>()
   readonly #closing = new AbortController()
   #reserved = 0
+  #asks = 0
+  /** Claims whose answer was lost, with when they were asked: what they took has a lease, and nobody drives it yet. */
+  readonly #lost = new Map<string, number>()
   /** Runs may be due that no slot was free for. */
   #full = false
   /** Set once runs are handed back instead of being waited for. */
@@ -87,7 +98,7 @@ export class Worker {
     this.#executors = ports.executors
     this.#logger = ports.logger
     this.#options = options
-    this.#leases = new Leases(options.url, options.lease_ms, {
+    this.#leases = new Leases(options.url, () => ports.db.door?.(), options.lease_ms, {
       lost: run_id => this.#driven.get(run_id)?.writer.fail(new Fenced('the lease ran out')),
       cancelled: run_id => this.#driven.get(run_id)?.stop({ type: 'cancelled' }),
       failed: error => this.#logger('error', 'renewing leases broke down, starting again', errorFields(error)),
@@ -108,11 +119,14 @@ export class Worker {
     if (this.#free() <= 0 || this.#looping === undefined || this.#lags()) return create(undefined)
     this.#reserved++
     const asked_at = monotonicMs()
-    const { worker_id, lease_ms } = this.#options
+    const claim = this.#ask()
     try {
-      const created = await create({ worker_id, lease_ms })
+      const created = await create(claim)
       if (created.claimed) this.#drive(created.claimed, asked_at)
       return created
+    } catch (error) {
+      this.#note(claim, error, asked_at)
+      throw error
     } finally {
       this.#reserved--
       this.#tellFreed()
@@ -160,25 +174,49 @@ export class Worker {
 
   /** Until a hint, or for one poll interval. */
   async #wakeUp() {
-    const wait_ms = this.#lags() ? LAG_POLL_MS : this.#options.poll_ms
+    const { poll_ms } = this.#options
+    const wait_ms = this.#lost.size > 0 ? Math.min(RETRY_MS, poll_ms) : this.#lags() ? LAG_POLL_MS : poll_ms
     const timer = setTimeout(() => this.#woken.resolve(), wait_ms)
     await this.#woken.promise
     clearTimeout(timer)
   }
 
   async #claimDue(): Promise<number> {
+    if (this.#lost.size > 0) await this.#findLost()
     const free = this.#free()
     this.#full = free <= 0
     if (free <= 0 || this.#lags()) return 0
     const asked_at = monotonicMs()
     const limit = Math.min(free, CLAIM_BATCH)
+    const claim = this.#claim(limit)
     this.#reserved += limit
     try {
-      const claimed = await this.#db.run(claimRuns, this.#claim(limit))
+      const claimed = await this.#db.run(claimRuns, claim)
       for (const run of claimed) this.#drive(run, asked_at)
       return claimed.length
+    } catch (error) {
+      this.#note(claim, error, asked_at)
+      throw error
     } finally {
       this.#reserved -= limit
+    }
+  }
+
+  /** Remembers a claim that may have landed all the same. */
+  #note({ worker_id }: ClaimOptions, error: unknown, asked_at: number) {
+    if (!isOutage(error)) return
+    this.#lost.set(worker_id, asked_at)
+    this.#woken.resolve()
+  }
+
+  /** Drives what claims took whose answer was lost. Their commits may be late; after a lease anybody finds the runs. */
+  async #findLost() {
+    const { lease_ms } = this.#options
+    for (const [worker_id, lost_at] of this.#lost) {
+      const asked_at = monotonicMs()
+      const found = await this.#db.run(claimedBy, { worker_id, lease_ms })
+      for (const run of found) this.#drive(run, asked_at)
+      if (found.length > 0 || asked_at > lost_at + lease_ms) this.#lost.delete(worker_id)
     }
   }
 
@@ -191,9 +229,14 @@ export class Worker {
     return this.#options.concurrency - this.#driven.size - this.#reserved
   }
 
+  #ask(): ClaimOptions {
+    const { worker_id, lease_ms } = this.#options
+    return { worker_id: `${worker_id}.${++this.#asks}`, lease_ms }
+  }
+
   #claim(limit: number): Claim {
-    const { worker_id, lease_ms, max_crashes } = this.#options
-    return { worker_id, lease_ms, max_crashes, limit, driving: [...this.#driven.keys()] }
+    const { max_crashes } = this.#options
+    return { ...this.#ask(), max_crashes, limit, driving: [...this.#driven.keys()] }
   }
 
   #drive(claimed: ClaimedRun, asked_at: number) {
@@ -278,16 +321,18 @@ export class Worker {
     const finish = (args: Finish) =>
       this.#insist(driven, () => {
         asked_at = monotonicMs()
-        return this.#db.run(finishRun, this.#closing.signal.aborted ? args : { ...args, claim: this.#claim(1) })
+        return this.#db.run(finishRun, args)
       })
-    const args: Finish = { thread_id, slice, ...result }
+    // One claim for all tries: the one that lands may not be the one that is answered.
+    const claim = this.#closing.signal.aborted ? undefined : this.#claim(1)
+    const args: Finish = { thread_id, slice, ...result, ...(claim && { claim }) }
     const { next } = await finish(args).catch(error => {
       if (!isRefused(error)) throw error
       return finish(withoutRows(args, error))
     })
     this.#bus.publish(`run:${run_id}`)
     if (hasWebhook(claimed.run)) this.#bus.publish('webhooks')
-    if (this.#closing.signal.aborted) this.#bus.publish('work') // else the thread's next run was started with this
+    if (!claim) this.#bus.publish('work') // else the thread's next run was started with this
     return next && { claimed: next, asked_at }
   }
 
@@ -311,41 +356,4 @@ export class Worker {
     const found = await this.#db.run(cancelledAmong, [claimed.run.run_id]).catch(() => [])
     if (found.length > 0) stop({ type: 'cancelled' })
   }
-}
-
-/** From how an execution stopped to how its run ends. */
-function conclude(outcome: Outcome, reason: StopReason | undefined): Omit<Finish, 'thread_id' | 'slice' | 'claim'> {
-  if (reason?.type === 'cancelled') {
-    return { status: 'interrupted', ending: { reason: 'cancelled' }, interrupts: {}, resting_status: 'interrupted' }
-  }
-  if (reason?.type === 'timeout') {
-    const message = `The run did not finish within ${reason.after_ms / 1000} s`
-    const ending = { reason: 'timeout', error: { error: 'TimeoutError', message } }
-    return { status: 'timeout', ending, interrupts: {}, resting_status: 'error' }
-  }
-  if (reason?.type === 'refused' || 'error' in outcome) {
-    const error = reason?.type === 'refused' ? reason.error : (outcome as { error: unknown }).error
-    const ending = { reason: 'failed', error: describe(error) }
-    return { status: 'error', ending, interrupts: {}, resting_status: 'error' }
-  }
-  const { interrupts, has_next } = outcome.ending
-  const open = Object.values(interrupts).flat()
-  return {
-    status: 'success',
-    ending: { reason: 'completed', ...(open.length > 0 && { interrupts: open }) },
-    interrupts,
-    resting_status: has_next || open.length > 0 ? 'interrupted' : 'idle',
-  }
-}
-
-/** The ending of a run whose last rows the database refused: the refusal is its error. */
-function withoutRows({ thread_id, slice }: Finish, error: unknown): Finish {
-  const refusal = { event: 'error', data: JSON.stringify(describe(error)), lines: 1, at_ms: Date.now() }
-  return { thread_id, slice: { ...slice, events: [refusal], writes: [] }, ...conclude({ error }, undefined) }
-}
-
-function describe(error: unknown): { error: string; message: string } {
-  return error instanceof Error
-    ? { error: error.name, message: error.message }
-    : { error: 'Error', message: String(error) }
 }

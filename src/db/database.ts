@@ -2,6 +2,7 @@
 // returns a result, all in one transaction; it is a pure function of its arguments, so a driver may run it again
 // after a deadlock or a lost connection, and the SQLite driver may run it in another thread.
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { MessagePort } from 'node:worker_threads'
 import sql, { type Sql } from 'sql-template-tag'
 
 export type Value = string | number | null
@@ -34,6 +35,8 @@ export interface Database {
   dialect: 'sqlite' | 'postgres'
   /** Runs a transition in one transaction and resolves after its commit. `args` must be structured-cloneable. */
   run<A, T>(transition: Transition<A, T>, args: A): Promise<T>
+  /** SQLite: a way in for another thread of this process, which `openDatabase` takes there. */
+  door?(): MessagePort
   close(): Promise<void>
 }
 
@@ -148,6 +151,17 @@ export function patient(db: Database, signal: AbortSignal): Database {
   }
 }
 
+/** Asks once for a loop that may have other reasons to end: undefined after an outage and a pause, then it asks again. */
+export async function unlessOutage<A, T>(db: Database, transition: Transition<A, T>, args: A): Promise<T | undefined> {
+  try {
+    return await db.run(transition, args)
+  } catch (error) {
+    if (!isOutage(error)) throw error
+    await sleep(PATIENCE_MS)
+    return undefined
+  }
+}
+
 /**
  * True when the statements or their values were refused, so that trying again would not help. What may pass (a lost
  * connection, a full disk, a deadlock) is not; nor is an error that a transition threw by itself.
@@ -174,6 +188,8 @@ export async function openDatabase(url: string, options: OpenOptions = {}): Prom
 export interface OpenOptions {
   /** SQLite: run transitions in this thread instead of one of their own. For tools and for a thread that is one already. */
   inline?: boolean
+  /** SQLite: join the transactions of who gave it, instead of waiting for the file between any two of them. */
+  door?: MessagePort | undefined
   /** SQLite: `full` survives a power cut, `normal` only the death of the process. */
   sync?: 'full' | 'normal'
   /** SQLite: load sqlite-vec, for the vectors of items. */

@@ -1,6 +1,6 @@
 // The thread that owns the SQLite connection. It receives batches of named transitions, finds each by importing its
-// module, runs them in one transaction and answers with their outcomes.
-import { parentPort, workerData } from 'node:worker_threads'
+// module, runs them in one transaction and answers with their outcomes. Other threads get a door of their own.
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import type { Steps, Transition } from './database.ts'
 import { SqliteConnection } from './sqlite-connection.ts'
 
@@ -13,23 +13,38 @@ export interface Job {
 const { path, sync, vectors } = workerData
 const connection = new SqliteConnection(path, { sync, vectors })
 const modules = new Map<string, Record<string, Transition<unknown, unknown>>>()
-const port = parentPort as NonNullable<typeof parentPort>
+const doors: MessagePort[] = []
 
-port.on('message', async (jobs: Job[] | 'close') => {
-  if (jobs === 'close') {
-    connection.close()
-    port.close()
-    return
-  }
+type Message = Job[] | { door: MessagePort } | 'close'
+
+serve(parentPort as MessagePort, () => {
+  connection.close()
+  for (const door of doors) door.close()
+})
+
+/** Answers the batches that come through a port until it is told to close. */
+function serve(port: MessagePort, onClose?: () => void) {
+  port.on('message', async (message: Message) => {
+    if (message === 'close') {
+      onClose?.()
+      port.close()
+    } else if ('door' in message) {
+      doors.push(message.door)
+      serve(message.door)
+    } else port.postMessage(await outcomesOf(message))
+  })
+}
+
+async function outcomesOf(jobs: Job[]) {
   try {
     for (const { module } of jobs) if (!modules.has(module)) modules.set(module, await import(module))
     const outcomes = connection.batch(jobs.map(job => () => steps(job)))
-    port.postMessage(outcomes.map(outcome => ('error' in outcome ? { error: plain(outcome.error) } : outcome)))
+    return outcomes.map(outcome => ('error' in outcome ? { error: plain(outcome.error) } : outcome))
   } catch (error) {
     const failure = { error: plain(error) }
-    port.postMessage(jobs.map(() => failure))
+    return jobs.map(() => failure)
   }
-})
+}
 
 function steps({ module, name, args }: Job): Steps<unknown> {
   const found = modules.get(module)?.[name]

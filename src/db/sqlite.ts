@@ -1,14 +1,19 @@
 // SQLite as a Database: transitions of one moment travel to the thread together and share one commit; those that
 // arrive while it works form the next batch.
+import type { EventEmitter } from 'node:events'
 import { accessSync, constants, existsSync, mkdirSync } from 'node:fs'
 import { dirname, extname, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { Worker } from 'node:worker_threads'
+import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import { type Database, type OpenOptions, Outage, type Transition } from './database.ts'
 import { type Outcome, SqliteConnection } from './sqlite-connection.ts'
 import type { Job } from './sqlite-thread.ts'
 
-export function openSqlite(path: string, { inline = false, sync = 'full', vectors = false }: OpenOptions): Database {
+export function openSqlite(
+  path: string,
+  { inline = false, sync = 'full', vectors = false, door }: OpenOptions,
+): Database {
+  if (door) return new RemoteSqlite(door)
   const file = resolve(path)
   mkdirSync(dirname(file), { recursive: true })
   return inline
@@ -47,9 +52,10 @@ interface Waiting extends PromiseWithResolvers<unknown> {
   job: Job
 }
 
-class ThreadedSqlite implements Database {
+/** A database by way of its thread: what is asked for meanwhile waits and travels together. */
+class RemoteSqlite implements Database {
   readonly dialect = 'sqlite'
-  readonly #thread: Worker
+  readonly #thread: Worker | MessagePort
   readonly #exited: Promise<void>
   #waiting: Waiting[] = []
   #working: Waiting[] = []
@@ -57,16 +63,12 @@ class ThreadedSqlite implements Database {
   readonly #answers: (() => void)[] = []
   #closed: Error | undefined
 
-  constructor(path: string, sync: 'full' | 'normal', vectors: boolean) {
-    const here = import.meta.url
-    this.#thread = new Worker(new URL(`./sqlite-thread${extname(here)}`, here), { workerData: { path, sync, vectors } })
-    this.#thread.on('message', (outcomes: Outcome[]) => this.#settle(outcomes))
-    this.#thread.on('error', error => {
-      this.#fail(error)
-      throw error // a process without its database serves nobody; its next start recovers
-    })
+  constructor(thread: Worker | MessagePort) {
+    this.#thread = thread
+    const events = thread as EventEmitter
+    events.on('message', (outcomes: Outcome[]) => this.#settle(outcomes))
     this.#exited = new Promise(resolve => {
-      this.#thread.on('exit', () => {
+      events.on(thread instanceof Worker ? 'exit' : 'close', () => {
         this.#fail(new Error('the database is closed'))
         resolve()
       })
@@ -128,6 +130,27 @@ class ThreadedSqlite implements Database {
     for (const waiting of [...this.#working, ...this.#waiting]) waiting.reject(this.#closed)
     this.#working = []
     this.#waiting = []
+  }
+}
+
+class ThreadedSqlite extends RemoteSqlite {
+  readonly #worker: Worker
+
+  constructor(path: string, sync: 'full' | 'normal', vectors: boolean) {
+    const here = import.meta.url
+    const workerData = { path, sync, vectors }
+    const worker = new Worker(new URL(`./sqlite-thread${extname(here)}`, here), { workerData })
+    worker.on('error', error => {
+      throw error // a process without its database serves nobody; its next start recovers
+    })
+    super(worker)
+    this.#worker = worker
+  }
+
+  door(): MessagePort {
+    const { port1, port2 } = new MessageChannel()
+    this.#worker.postMessage({ door: port1 }, [port1])
+    return port2
   }
 }
 

@@ -3,7 +3,7 @@
 // begun. Readers see an event only after its commit: those in the process that executes the run are fed from memory,
 // others are woken by the Bus and read the table.
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
-import { type Database, isRefused } from '../db/database.ts'
+import { type Database, isRefused, unlessOutage } from '../db/database.ts'
 import type { Bus } from './bus.ts'
 import { appendSlices, eventsOf, type Head, type RunEvent, readHeads, readPage, type Slice } from './log.ts'
 import { Fenced, RunWriter } from './run-writer.ts'
@@ -44,10 +44,13 @@ export class EventLog {
   /** Lets the group that is gathered leave at once. */
   #hurry: (() => void) | undefined
   readonly #polling: Promise<void>
+  readonly #onOutage: (error: unknown) => void
 
-  constructor(db: Database, bus: Bus) {
+  /** `onOutage` hears once of each time in which nothing can be committed. */
+  constructor(db: Database, bus: Bus, onOutage: (error: unknown) => void = () => {}) {
     this.#db = db
     this.#bus = bus
+    this.#onOutage = onOutage
     this.#polling = this.#poll()
   }
 
@@ -75,7 +78,7 @@ export class EventLog {
 
   /**
    * The events of a run after a cursor, in batches: history, then live, until the run has ended or its row is gone. Throws
-   * Closing when this log closes first: an end would say that the run has ended.
+   * Closing when this log closes first: an end would say that the run has ended. An outage of the database is waited out.
    * Where retention removed what was asked for, the first event is a `gap` with the numbers that are missing.
    */
   async *read(run_id: string, after: number, signal: AbortSignal): AsyncGenerator<RunEvent[], void> {
@@ -90,7 +93,9 @@ export class EventLog {
           continue
         }
         if (!batch) {
-          const { head, rows } = await this.#db.run(readPage, { run_id, after: cursor, limit: PAGE })
+          const page = await unlessOutage(this.#db, readPage, { run_id, after: cursor, limit: PAGE })
+          if (!page) continue
+          const { head, rows } = page
           if (!head || signal.aborted) return
           const events = eventsOf(rows).filter(event => event.seq > cursor)
           const missing = gap(cursor, head, events)
@@ -112,8 +117,9 @@ export class EventLog {
     try {
       while (follower.listens()) {
         if (!this.#writers.has(run_id)) {
-          const [head] = await this.#db.run(readHeads, [run_id])
-          if (!head || head.ended) return
+          const heads = await unlessOutage(this.#db, readHeads, [run_id])
+          if (!heads) continue
+          if (!heads[0] || heads[0].ended) return
         }
         await follower.woken()
       }
@@ -167,6 +173,7 @@ export class EventLog {
           else for (const slice of live) this.#settle(slice, error as Error)
           return
         }
+        if (tries === 0) this.#onOutage(error)
         await sleep(RETRY_MS[Math.min(tries, RETRY_MS.length - 1)])
       }
     }

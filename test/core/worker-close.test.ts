@@ -6,12 +6,16 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { after, before, beforeEach, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Worker as Thread } from 'node:worker_threads'
+import type { LeaseThread } from '../../src/core/leases.ts'
 import { cancelRun } from '../../src/core/runs.ts'
 import { LocalBus } from '../../src/events/bus.ts'
 import { FlakyDatabase, numbers } from '../events/support.ts'
 import { forEachDatabase } from '../support/databases.ts'
 import { Executions } from './executors.ts'
 import {
+  begin,
   type Core,
   create,
   event,
@@ -147,7 +151,12 @@ forEachDatabase('a worker that ends', open => {
     const [executions, others] = [new Executions(), new Executions()]
     const lease_ms = 700
     const url = core.db.dialect === 'sqlite' ? 'sqlite:/dev/null/nowhere.db' : 'postgres://nobody@127.0.0.1:1/none'
-    const worker = startWorker(core, executions.executor, { url, lease_ms, poll_ms: 60_000 })
+    const worker = startWorker(core, executions.executor, {
+      url,
+      db: new FlakyDatabase(core.db),
+      lease_ms,
+      poll_ms: 60_000,
+    })
     const { run_id } = await worker.start()
     const { signal } = await executions.nth(1)
     const left = await new Promise<number>(resolve => {
@@ -175,11 +184,11 @@ forEachDatabase('a worker that ends', open => {
 
   test('a lease lasts as long as it is renewed', async () => {
     const executions = new Executions()
-    const worker = startWorker(core, executions.executor, { lease_ms: 2_000 })
+    const worker = startWorker(core, executions.executor, { lease_ms: 4_000 })
     const rival = startWorker(core, executions.executor, { poll_ms: 20 })
     const { run_id } = await worker.start()
     const execution = await executions.nth(1)
-    await leaseMoves(2_000)
+    await leaseMoves(4_000)
     assert.deepEqual([executions.running, execution.signal.aborted], [1, false])
     execution.end()
     await worker.log.ended(run_id, AbortSignal.timeout(10_000))
@@ -189,11 +198,11 @@ forEachDatabase('a worker that ends', open => {
 
   test('a live run on a loop that hangs for longer than its lease is kept while the thread renews it', async () => {
     const executions = new Executions()
-    const worker = startWorker(core, executions.executor, { lease_ms: 1_500 })
+    const worker = startWorker(core, executions.executor, { lease_ms: 4_000 })
     const { run_id } = await worker.start()
     const execution = await executions.nth(1)
     await leaseMoves(0)
-    const blocked_until = Date.now() + 1_700
+    const blocked_until = Date.now() + 4_400
     while (Date.now() < blocked_until);
     await execution.writer.append(event('custom'))
     assert.equal(execution.signal.aborted, false)
@@ -202,6 +211,27 @@ forEachDatabase('a worker that ends', open => {
     const run = await runOf(core, run_id)
     assert.deepEqual([run?.status, run?.crashes], ['success', 0])
     await worker.close()
+  })
+
+  test('renewing ends when the main loop has not turned for too long, and goes on when it turns', async () => {
+    const { run, attempt } = await begin(core)
+    const ticks = new Int32Array(new SharedArrayBuffer(4))
+    const workerData: LeaseThread = { url: core.url, door: undefined, lease_ms: 300, ticks, hung_ms: 500 }
+    const thread = new Thread(new URL('../../src/core/lease-thread.ts', import.meta.url), { workerData })
+    let reports = 0
+    thread.on('message', () => reports++)
+    thread.postMessage({ add: { run_id: run.run_id, attempt } })
+    await until(() => reports > 0, 'it renews')
+    await until(async () => {
+      const before = reports
+      await sleep(700)
+      return reports === before
+    }, 'it has stopped')
+    const stopped = reports
+    Atomics.add(ticks, 0, 1)
+    await until(() => reports > stopped, 'it goes on')
+    thread.postMessage('close')
+    await once(thread, 'exit')
   })
 
   test('its process ends when everything is closed', async () => {

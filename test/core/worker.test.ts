@@ -3,8 +3,9 @@ import assert from 'node:assert/strict'
 import { getEventListeners } from 'node:events'
 import { after, before, beforeEach, describe, test } from 'node:test'
 import type { Executor } from '../../src/core/executor.ts'
+import { newId } from '../../src/core/ids.ts'
 import { type CancelAction, cancelRun } from '../../src/core/runs.ts'
-import type { Bulk } from '../../src/db/database.ts'
+import { type Bulk, Outage } from '../../src/db/database.ts'
 import { LocalBus } from '../../src/events/bus.ts'
 import { PostgresBus } from '../../src/events/postgres-bus.ts'
 import { checkpointWrite, FlakyDatabase, numbers, Reader } from '../events/support.ts'
@@ -24,6 +25,7 @@ import {
   statusOf,
   type TestWorker,
   threadOf,
+  until,
 } from './harness.ts'
 
 forEachDatabase('a worker', open => {
@@ -338,6 +340,61 @@ forEachDatabase('a worker', open => {
     }
     assert.equal(db.tried.get('claimRuns'), 1)
     await worker.close()
+  })
+
+  describe('a claim whose answer was lost', () => {
+    /** Nobody else would look for its run within the test: the lease and the poll are longer. */
+    async function found(
+      body: (worker: TestWorker, db: FlakyDatabase, executions: Executions) => Promise<{ run_id: string; nth: number }>,
+    ) {
+      const executions = new Executions()
+      const db = new FlakyDatabase(core.db)
+      const worker = startWorker(core, executions.executor, { db, poll_ms: 60_000, lease_ms: 60_000 })
+      const { run_id, nth } = await body(worker, db, executions)
+      const execution = await executions.nth(nth)
+      assert.deepEqual([execution.claimed.run.run_id, execution.claimed.attempt], [run_id, 1])
+      await execution.writer.append(event('custom'))
+      execution.end()
+      await stopped(worker, run_id)
+      const run = await runOf(core, run_id)
+      assert.deepEqual([run?.status, run?.crashes, executions.all.at(-1)], ['success', 0, execution])
+      assert.deepEqual(
+        (await eventsOf(core, run_id)).map(one => one.event),
+        ['metadata', 'custom'],
+      )
+      await worker.close()
+    }
+
+    test('while looking for work is taken up, and counts no crash', async () => {
+      await found(async (worker, db) => {
+        await until(() => db.active === 0 && (db.tried.get('claimRuns') ?? 0) > 0, 'it has looked once')
+        db.faults.push('after commit')
+        const { run } = await create(core)
+        worker.bus.publish('work')
+        return { run_id: run.run_id, nth: 1 }
+      })
+    })
+
+    test('while creating the run is taken up, though the client was told of the outage', async () => {
+      await found(async (worker, db) => {
+        const run_id = newId()
+        await until(() => db.active === 0 && (db.tried.get('claimRuns') ?? 0) > 0, 'it has looked once')
+        db.faults.push('after commit')
+        await assert.rejects(worker.start({ run_id }), Outage)
+        return { run_id, nth: 1 }
+      })
+    })
+
+    test('while ending the run before is taken up', async () => {
+      await found(async (worker, db, executions) => {
+        const { thread_id } = await worker.start()
+        const first = await executions.nth(1)
+        const { run } = await create(core, { thread_id })
+        db.faults.push('after commit', 'before')
+        first.end()
+        return { run_id: run.run_id, nth: 2 }
+      })
+    })
   })
 
   test('a slot that was wanted is used as soon as it is free', async () => {

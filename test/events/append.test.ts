@@ -16,9 +16,11 @@ forEachDatabase('appending to the log', open => {
     core = await openCore(await open())
   })
   after(() => core.close())
+  let outages: unknown[]
   beforeEach(() => {
     db = new FlakyDatabase(core.db)
-    log = new EventLog(db, new LocalBus())
+    outages = []
+    log = new EventLog(db, new LocalBus(), error => outages.push(error))
   })
   afterEach(() => log.close())
 
@@ -208,6 +210,7 @@ forEachDatabase('appending to the log', open => {
       (await eventsOf(core, run_id)).slice(1).map(one => one.data),
       ['1', '2', '3', '4', '5'],
     )
+    assert.equal(outages.length, 1, 'and is told of once')
   })
 
   test('rows that the database refuses harm only the run they belong to, which is told why', async () => {

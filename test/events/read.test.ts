@@ -253,6 +253,31 @@ forEachDatabase('reading the log', open => {
     await end(run)
   })
 
+  test('an outage is waited out by those who read and those who wait', async () => {
+    const db = new FlakyDatabase(core.db)
+    const flaky = new EventLog(db, new LocalBus())
+    const run = await openRun()
+    await run.writer.append(event('custom'))
+    db.faults.push('before', 'before')
+    const reader = new Reader(flaky, run.run_id)
+    await reader.until(2)
+    db.faults.push('before', 'before')
+    const ended = flaky.ended(run.run_id, AbortSignal.timeout(10_000))
+    await end(run)
+    await Promise.all([reader.done, ended])
+    assert.deepEqual(reader.seqs, [1, 2])
+    assert.ok(db.faults.length === 0)
+
+    db.faults.push(...Array(1_000).fill('before'))
+    const leaving = new Reader(flaky, run.run_id)
+    await until(() => db.faults.length < 1_000, 'it has asked')
+    await leaving.stop()
+    const closing = new Reader(flaky, run.run_id)
+    const closed = assert.rejects(closing.done, Closing)
+    await flaky.close()
+    await closed
+  })
+
   test('where every hint is lost, the poll delivers', async () => {
     const other = await core.again()
     const deaf = new EventLog(other.db, new DeafBus())

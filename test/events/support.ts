@@ -1,6 +1,6 @@
 // Databases and buses that lose things, and readers that are watched.
 import type { Database, Transition } from '../../src/db/database.ts'
-import { insertMany } from '../../src/db/database.ts'
+import { insertMany, Outage } from '../../src/db/database.ts'
 import { type Bus, LocalBus, type Topic } from '../../src/events/bus.ts'
 import type { EventLog } from '../../src/events/event-log.ts'
 import type { RunEvent } from '../../src/events/log.ts'
@@ -35,7 +35,7 @@ export class FlakyDatabase implements Database {
 }
 
 function lost(): Error {
-  return Object.assign(new Error('Connection terminated unexpectedly'), { code: 'ECONNRESET' })
+  return new Outage(Object.assign(new Error('Connection terminated unexpectedly'), { code: 'ECONNRESET' }))
 }
 
 /** A bus on which every hint is lost. */

@@ -1,15 +1,19 @@
-// A short chaos of a fixed seed; `npm run chaos` is the long one.
+// One round of chaos in each form of deployment; `npm run chaos` is the long one.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { chaos } from './chaos.ts'
 
-for (const [database, processes, kills] of [
-  ['sqlite', 1, 8],
-  ['postgres', 2, 8],
+for (const [database, processes] of [
+  ['sqlite', 1],
+  ['postgres', 2],
+  ['postgres', 3],
 ] as const) {
-  test(`chaos on ${database} with ${processes} process${processes > 1 ? 'es' : ''}`, async t => {
-    const report = await chaos({ seed: 1, kills, database, processes, log: line => t.diagnostic(line) })
+  const name = `chaos on ${database} with ${processes} process${processes > 1 ? 'es' : ''}`
+  test(name, async t => {
+    const log = (line: string) => t.diagnostic(line)
+    const short = { kills: Number.POSITIVE_INFINITY, rounds: 1, clients: 3, faults_a_round: 3 }
+    const report = await chaos({ ...short, seed: 1, database, processes, log })
     assert.deepEqual(report.violations, [])
-    assert.ok(report.jobs > 0 && report.kills >= kills)
+    assert.ok(report.jobs > 0 && report.kills > 0)
   })
 }

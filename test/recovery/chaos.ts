@@ -22,6 +22,8 @@ export interface ChaosOptions {
   /** Only these kinds of jobs, and only these faults. */
   only?: string[]
   faults?: string[]
+  /** How often a round is disturbed. */
+  faults_a_round?: number
   /** Whatever has been killed by then, this many rounds are enough. */
   rounds?: number
   /** Ends it after the round under way. */
@@ -114,8 +116,9 @@ class Round {
       ),
     )
     await this.#cluster.ensureUp()
-    for (let count = 0; count < FAULTS_A_ROUND; count++) {
-      const { fault, kills } = await disturb(this.#cluster, random, this.#options.faults)
+    const { faults, faults_a_round = FAULTS_A_ROUND } = this.#options
+    for (let count = 0; count < faults_a_round; count++) {
+      const { fault, kills } = await disturb(this.#cluster, random, faults)
       this.#report.kills += kills
       this.#report.faults[fault] = (this.#report.faults[fault] ?? 0) + 1
       await sleep(random.between(0, 400))

@@ -180,7 +180,7 @@ export class Reader implements Followed {
   }
 }
 
-const HEARTBEAT = ': heartbeat\n'
+export const HEARTBEAT = ': heartbeat\n'
 
 class Refusal extends Error {
   override name = 'Refusal'

@@ -7,7 +7,7 @@ import { Random } from '../simulation/random.ts'
 import { forEachDatabase } from '../support/databases.ts'
 import { createDatabase, dropDatabase } from '../support/postgres.ts'
 import { clientOf } from '../support/server.ts'
-import { Reader, replay } from './client.ts'
+import { HEARTBEAT, Reader, replay } from './client.ts'
 import { expectComplete, framesOf, start, startCluster, startCounted, untilStep } from './harness.ts'
 
 const MODES = ['values', 'updates', 'messages-tuple']
@@ -104,5 +104,5 @@ async function framesText(url: string, path: string): Promise<string> {
 }
 
 function strip(text: string): string {
-  return text.replaceAll(': heartbeat\n', '')
+  return text.replaceAll(HEARTBEAT, '')
 }

@@ -126,14 +126,16 @@ export class Cluster {
 
   /** Starts whoever is down until all listen. */
   async ensureUp(): Promise<void> {
-    for (const member of this.members) {
-      if (member.frozen) this.thaw(member)
-      for (let tries = 0; !(await this.start(member)); tries++) {
-        if (tries === 10) throw new Error(`${member.name} does not start: ${this.surprises.at(-1)}`)
-        await sleep(50)
-      }
-      await member.server?.listening.catch(() => {})
+    await Promise.all(this.members.map(member => this.#ensureUp(member)))
+  }
+
+  async #ensureUp(member: Member) {
+    if (member.frozen) this.thaw(member)
+    for (let tries = 0; !(await this.start(member)); tries++) {
+      if (tries === 10) throw new Error(`${member.name} does not start: ${this.surprises.at(-1)}`)
+      await sleep(50)
     }
+    await member.server?.listening.catch(() => {})
   }
 
   /** The URL of some member that listens; waits for one. */

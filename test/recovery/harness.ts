@@ -6,6 +6,7 @@ import { after } from 'node:test'
 import type { Client } from '@langchain/langgraph-sdk'
 import { eventually } from '../api/harness.ts'
 import { clientOf, type ServerProcess, startServer } from '../support/server.ts'
+import { HEARTBEAT } from './client.ts'
 import { Cluster, PRELOAD, RECOVERY_GRAPHS } from './cluster.ts'
 import { checkSteps } from './invariants.ts'
 import { openProbe, type Row } from './probe.ts'
@@ -123,6 +124,7 @@ export async function framesOf({ url }: ServerProcess, path: string) {
   const modes = ['updates', 'tasks', 'checkpoints', 'values'].map(mode => `stream_mode=${mode}`).join('&')
   const text = await (await fetch(`${url}${path}/stream?${modes}`)).text()
   return text
+    .replaceAll(HEARTBEAT, '')
     .split('\n\n')
     .filter(frame => frame.startsWith('event: '))
     .map(frame => {

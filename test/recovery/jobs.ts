@@ -89,6 +89,39 @@ export const JOBS = {
     await expectSuccess(job, run, given, [])
   },
 
+  /** A cron that comes each second for a while: at most one run a second, whoever fires it, and all of them succeed. */
+  async cron(job: Job) {
+    const path = await newThread(job)
+    const given = work('counted', job.name, job.random)
+    const lasts_ms = 3_000
+    const cron = {
+      ...asBody(given),
+      schedule: '* * * * * *',
+      end_time: new Date(Date.now() + lasts_ms).toISOString(),
+    }
+    // It has no key, so a repeat after a lost answer makes another; one that comes too late is refused.
+    const answer = await ask(job.cluster, job.random, `${path}/runs/crons`, { body: cron })
+    assert.ok([200, 422].includes(answer.status), `the cron was answered ${answer.status}: ${answer.text}`)
+    const search = { thread_id: path.split('/').at(-1), limit: 100 }
+    const crons = () =>
+      get<{ next_run_date: string | null }[]>(job.cluster, job.random, '/runs/crons/search', { body: search })
+    while ((await crons()).some(one => one.next_run_date !== null)) await sleep(100)
+    const runs = await get<WireRun[]>(job.cluster, job.random, `${path}/runs?limit=100`)
+    const most = (await crons()).length * (lasts_ms / 1_000 + 1)
+    assert.ok(runs.length <= most, `${runs.length} runs of crons that come ${most} times`)
+    for (const { run_id } of runs) {
+      const run = `${path}/runs/${run_id}`
+      job.runs.push(run)
+      await get(job.cluster, job.random, `${run}/join`)
+      await expectEnding(job, run, ['success'], given)
+    }
+    await expectState(
+      job,
+      path,
+      runs.flatMap(() => given.lines),
+    )
+  },
+
   async enqueued(job: Job) {
     const path = await newThread(job)
     const kind = job.random.pick(KINDS)

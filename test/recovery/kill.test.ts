@@ -7,16 +7,18 @@ import { collect, eventually, type Seen, say, textOf } from '../api/harness.ts'
 import { forEachDatabase } from '../support/databases.ts'
 import { clientOf, type ServerProcess, startServer } from '../support/server.ts'
 
+/** Long enough that a busy machine is no reason to lose a run. */
+const env = { RUNLOOM_LEASE_MS: '5000' }
 const WORDS = Array.from({ length: 60 }, (_, index) => `word${index}`).join(' ')
 
 forEachDatabase('after kill -9', open => {
   test('a streamed answer goes on; its reader reconnects and sees every event once', async () => {
     const database_url = await open()
-    let server = await startServer({ database_url })
+    let server = await startServer({ database_url, env })
     const port = Number(new URL(server.url).port)
     const { thread_id } = await clientOf(server.url).threads.create()
     const { seen, run_id } = await readUntilKilled(server, thread_id)
-    server = await startServer({ database_url, port })
+    server = await startServer({ database_url, port, env })
     try {
       const client = clientOf(server.url)
       const lastEventId = seen.at(-1)?.id as string
@@ -42,7 +44,7 @@ forEachDatabase('after kill -9', open => {
 
   test('a background run goes on by itself from its newest checkpoint', async () => {
     const database_url = await open()
-    let server = await startServer({ database_url })
+    let server = await startServer({ database_url, env })
     let client = clientOf(server.url)
     const { thread_id } = await client.threads.create()
     const run = await client.runs.create(thread_id, 'steps', {
@@ -53,7 +55,7 @@ forEachDatabase('after kill -9', open => {
       assert.ok(((await client.threads.getState(thread_id)).values as { log?: [] }).log?.length),
     )
     await server.kill()
-    server = await startServer({ database_url })
+    server = await startServer({ database_url, env })
     try {
       client = clientOf(server.url)
       const values = await client.runs.join(thread_id, run.run_id)
@@ -72,11 +74,11 @@ forEachDatabase('after kill -9', open => {
 
   test('an open question is not answered by the crash', async () => {
     const database_url = await open()
-    let server = await startServer({ database_url })
+    let server = await startServer({ database_url, env })
     const { thread_id } = await clientOf(server.url).threads.create()
     await clientOf(server.url).runs.wait(thread_id, 'ask', { input: {} })
     await server.kill()
-    server = await startServer({ database_url })
+    server = await startServer({ database_url, env })
     try {
       const client = clientOf(server.url)
       assert.equal((await client.threads.get(thread_id)).status, 'interrupted')
@@ -90,14 +92,14 @@ forEachDatabase('after kill -9', open => {
 
   test('SIGTERM hands runs back without spending an attempt', async () => {
     const database_url = await open()
-    let server = await startServer({ database_url })
+    let server = await startServer({ database_url, env })
     let client = clientOf(server.url)
     const { thread_id } = await client.threads.create()
     const payload = { input: { count: 20, delay_ms: 50 }, streamMode: ['custom' as const] }
     const run = await client.runs.create(thread_id, 'steps', payload)
     await eventually(async () => assert.equal((await client.runs.get(thread_id, run.run_id)).status, 'running'))
     assert.equal(await server.stop(), 0)
-    server = await startServer({ database_url })
+    server = await startServer({ database_url, env })
     try {
       client = clientOf(server.url)
       const all = await collect(client.runs.joinStream(thread_id, run.run_id))
@@ -113,8 +115,8 @@ test('a second process on the same SQLite file is refused in one clear line', as
   const { temporaryFolder } = await import('../support/server.ts')
   const folder = temporaryFolder()
   const database_url = `sqlite:${join(folder.path, 'runloom.db')}`
-  const server = await startServer({ database_url })
-  await assert.rejects(startServer({ database_url }), /is in use by another Runloom process/)
+  const server = await startServer({ database_url, env })
+  await assert.rejects(startServer({ database_url, env }), /is in use by another Runloom process/)
   await server.stop()
   folder.remove()
 })

@@ -100,6 +100,19 @@ forEachDatabase('one process', open => {
   })
 })
 
+forEachDatabase('a disk on which every commit takes long', open => {
+  test('delays runs and their readers, and takes no run from its owner', async () => {
+    const database_url = await open()
+    const server = await start(database_url, { CHAOS_SLOW_COMMITS: '250', RUNLOOM_LEASE_MS: String(4 * LEASE_MS) })
+    const runs = await Promise.all([1, 2].map(() => startCounted(clientOf(server.url), 20, 300)))
+    for (const run of runs) {
+      await expectComplete(server, run)
+      assert.equal((await rowsOf(database_url, run)).heads?.[0]?.attempt, 1)
+    }
+    await server.kill()
+  })
+})
+
 describe('an event loop that is blocked for longer than the lease', () => {
   const block_ms = LEASE_MS * 1.8
 
@@ -123,12 +136,13 @@ describe('an event loop that is blocked for longer than the lease', () => {
 })
 
 describe('a clock that is an hour off', () => {
+  const RUNLOOM_LEASE_MS = String(3 * LEASE_MS) // a busy machine is no reason to lose it
+
   for (const [name, shift_ms] of [
     ['ahead', HOUR_MS],
     ['behind', -HOUR_MS],
   ] as const) {
     test(`Postgres: a process whose clock is ${name} keeps its runs, and its runs are taken over right`, async () => {
-      const RUNLOOM_LEASE_MS = String(3 * LEASE_MS) // a busy machine is no reason to lose it
       const envs = [{ RUNLOOM_LEASE_MS, CHAOS_CLOCK_MS: String(shift_ms) }, { RUNLOOM_LEASE_MS }]
       await onTwo(envs, async (database_url, shifted, other) => {
         const kept = await startCounted(clientOf(shifted.url), 15, 100)
@@ -152,7 +166,7 @@ describe('a clock that is an hour off', () => {
     await forSqlite(async database_url => {
       const clock = sibling(database_url, 'clock')
       writeFileSync(clock, '0')
-      const server = await start(database_url, { CHAOS_CLOCK_FILE: clock })
+      const server = await start(database_url, { RUNLOOM_LEASE_MS, CHAOS_CLOCK_FILE: clock })
       for (const shift_ms of [HOUR_MS, 0]) {
         const run = await startCounted(clientOf(server.url), 20, 50)
         await untilStep(database_url, run.run_id, 3)

@@ -10,12 +10,14 @@ import { RECOVERY_GRAPHS } from './cluster.ts'
 import { openProbe } from './probe.ts'
 
 const config = RECOVERY_GRAPHS
+/** Nobody is to be taken over here, however busy the machine is. */
+const env = { RUNLOOM_LEASE_MS: '30000' }
 const input = (count: number, delay_ms: number) => ({ tag: 'a', at: 0, count, delay_ms })
 
 forEachDatabase('SIGTERM', open => {
   test('a client that waits is not answered with an unfinished state', async () => {
     const database_url = await open()
-    const server = await startServer({ database_url, config })
+    const server = await startServer({ database_url, config, env })
     const client = clientOf(server.url)
     const { thread_id } = await client.threads.create()
     const waiting = client.runs.wait(thread_id, 'counted', { input: input(50, 30) })
@@ -29,7 +31,7 @@ forEachDatabase('SIGTERM', open => {
 
   test('a stream breaks instead of ending', async () => {
     const database_url = await open()
-    const server = await startServer({ database_url, config })
+    const server = await startServer({ database_url, config, env })
     const client = clientOf(server.url)
     const { thread_id } = await client.threads.create()
     const { run_id } = await client.runs.create(thread_id, 'counted', { input: input(50, 30) })
@@ -43,7 +45,7 @@ forEachDatabase('SIGTERM', open => {
 
   test('under load everything is finished or handed back, and no crash is counted', async () => {
     const database_url = await open()
-    let server = await startServer({ database_url, config })
+    let server = await startServer({ database_url, config, env })
     let client = clientOf(server.url)
     const threads = await Promise.all(Array.from({ length: 40 }, () => client.threads.create()))
     const runs = await Promise.all(
@@ -57,7 +59,7 @@ forEachDatabase('SIGTERM', open => {
       const probe = await openProbe(database_url)
       assert.deepEqual(await probe.rows(`select run_id from runs where status = 'running'`), [], 'none is left running')
       await probe.close()
-      server = await startServer({ database_url, config })
+      server = await startServer({ database_url, config, env })
     }
     client = clientOf(server.url)
     try {

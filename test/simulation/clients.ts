@@ -136,11 +136,23 @@ function* create(world: World, args: CreateRun): Script {
   const process = random.pick(world.processes())
   const claim = random.chance(0.5) ? process?.claim : undefined
   const asked_at = scheduler.now_ms
-  const { claimed, superseded, run, repeated } = yield* call(createRun, claim ? { ...args, claim } : args)
+  const { claimed, superseded, run, repeated } = yield* noting(
+    call(createRun, claim ? { ...args, claim } : args),
+    () => claim && process?.lost.add(claim.worker_id),
+  )
   invariants.answered(args, run.run_id, repeated)
   for (const run_id of superseded) scheduler.hint(`run:${run_id}`)
   if (claimed && process && world.processes().includes(process)) process.drive(claimed, asked_at)
   else scheduler.hint('work')
+}
+
+function* noting<T>(script: Script<T>, onLost: () => void): Script<T> {
+  try {
+    return yield* script
+  } catch (error) {
+    if (error instanceof ConnectionLost) onLost()
+    throw error
+  }
 }
 
 /** Follows a run from its beginning to its end, a few events at a time. */

@@ -1,7 +1,7 @@
 // A simulated server process: the worker's protocol (src/core/worker.ts, leases.ts, events/event-log.ts) with nothing
 // left but its conversation with the database. It claims, renews, appends in groups, ends runs, hands them back, and is
 // killed, paused or drained from outside. What it believes may be stale at any moment; it must never matter.
-import { claimRuns, type Finish, finishRun, handBack, renewLeases } from '../../src/core/claims.ts'
+import { claimedBy, claimRuns, type Finish, finishRun, handBack, renewLeases } from '../../src/core/claims.ts'
 import type { ClaimedRun } from '../../src/core/executor.ts'
 import { type Bulk, insertMany } from '../../src/db/database.ts'
 import { appendSlices, lastSeq, type NewEvent, type Slice, together } from '../../src/events/log.ts'
@@ -29,6 +29,9 @@ export class Process implements Group {
   readonly name: string
   paused_until = 0
   draining = false
+  /** Claims whose answer was lost. */
+  readonly lost = new Set<string>()
+  #asks = 0
   readonly #driven = new Map<string, Driven>()
   readonly #scheduler: Scheduler
   readonly #random: Random
@@ -69,11 +72,23 @@ export class Process implements Group {
 
   *work(): Script {
     while (!this.draining) {
+      yield* this.#findLost()
       const asked_at = this.#scheduler.now_ms
       const limit = this.#slots - this.#driven.size
-      const claimed = limit > 0 ? yield* orLost(call(claimRuns, this.#claim(limit))) : []
+      const claim = this.#claim(limit)
+      const claimed = limit > 0 ? yield* orLost(call(claimRuns, claim)) : []
+      if (!claimed) this.lost.add(claim.worker_id)
       for (const run of claimed ?? []) this.drive(run, asked_at)
       if (!claimed?.length) yield* sleep(POLL_MS, 'work')
+    }
+  }
+
+  *#findLost(): Script {
+    for (const worker_id of this.lost) {
+      const asked_at = this.#scheduler.now_ms
+      const found = yield* orLost(call(claimedBy, { worker_id, lease_ms: LEASE_MS }))
+      for (const run of found ?? []) this.drive(run, asked_at)
+      if (found) this.lost.delete(worker_id)
     }
   }
 
@@ -196,7 +211,7 @@ export class Process implements Group {
 
   #claim(limit: number) {
     return {
-      worker_id: this.name,
+      worker_id: `${this.name}.${++this.#asks}`,
       lease_ms: LEASE_MS,
       max_crashes: MAX_CRASHES,
       limit,
