@@ -1,6 +1,6 @@
 // What workers do with runs: claim, renew, finish, hand back. A claim raises the head's `attempt`, which fences every
 // earlier owner; the lease is the thread's `due_at`, so a run whose owner died is found by the same query as a new one.
-import sql, { empty, join } from 'sql-template-tag'
+import sql, { join } from 'sql-template-tag'
 import { all, first, type Steps, transition } from '../db/database.ts'
 import { compare, type EventLines, eventRows, type Head, lockHeads, type Slice, write } from '../events/log.ts'
 import type { ClaimedRun, Interrupt } from './executor.ts'
@@ -288,16 +288,13 @@ function* settleThread(
   error: string | undefined,
   left: Pick<Finish, 'interrupts' | 'resting_status'> | undefined,
 ): Steps<void> {
-  const values = yield* first<{ data: string }>(
-    sql`select data from run_events where run_id = ${run.run_id} and event = 'values' order by seq desc limit 1`,
-  )
-  const state = values?.data
   const resting = left?.resting_status ?? (status === 'error' ? 'error' : 'interrupted')
   yield sql`
     update threads set resting_status = ${resting},
       last_thread_seq = ${run.base_seq ?? 0} + (select last_seq from run_heads where run_id = ${run.run_id}),
       interrupts = ${JSON.stringify(left?.interrupts ?? {})}, error = ${error ?? null},
-      ${state === undefined ? empty : sql`state = ${state},`} state_updated_at = now_iso()
+      state_updated_at = now_iso(), state = coalesce((
+        select data from run_events where run_id = ${run.run_id} and event = 'values' order by seq desc limit 1), state)
     where thread_id = ${run.thread_id}`
 }
 
