@@ -1,5 +1,6 @@
 // The real thing as the model's counterpart: the transitions of src/core over a database, and a worker that keeps what
 // a worker knows of the runs it holds.
+import { randomUUID } from 'node:crypto'
 import { syncSystemAssistants } from '../../src/core/assistants.ts'
 import { type Claim, claimRuns, finishRun, handBack } from '../../src/core/claims.ts'
 import { RunloomError } from '../../src/core/errors.ts'
@@ -16,7 +17,10 @@ import { empty, lookAround, orphanThread, ripenThread, type Sight } from './tran
 
 /** Longer than any test: leases end and delays pass only where a step says so. */
 const AGES_MS = 3_600_000
-const CLAIM: Claim = { worker_id: 'worker', lease_ms: AGES_MS, limit: 1_000, max_crashes: 3, driving: [] }
+/** Each claim has an id of its own. */
+function claimOnce(): Claim {
+  return { worker_id: randomUUID(), lease_ms: AGES_MS, limit: 1_000, max_crashes: 3, driving: [] }
+}
 
 const ENDINGS = {
   success: { status: 'success', resting_status: 'idle', interrupts: {} },
@@ -44,7 +48,7 @@ export class System implements Subject {
       metadata: {},
       multitask_strategy: strategy,
       after_ms: delayed ? AGES_MS : 0,
-      ...(start && { claim: CLAIM }),
+      ...(start && { claim: claimOnce() }),
     })
     if (claimed) this.#hold(claimed)
     return run.status
@@ -79,7 +83,7 @@ export class System implements Subject {
   }
 
   async claim(): Promise<string> {
-    const claimed = await this.#run(claimRuns, CLAIM)
+    const claimed = await this.#run(claimRuns, claimOnce())
     for (const one of claimed) this.#hold(one)
     return claimed
       .map(one => one.run.run_id)
@@ -97,7 +101,7 @@ export class System implements Subject {
 
   async finish(hold: Hold, how: How, goOn: boolean): Promise<string> {
     const args = { thread_id: hold.thread_id, slice: this.#slice(hold), ...ENDINGS[how], ending: { reason: how } }
-    const { landed, next } = await this.#run(finishRun, goOn ? { ...args, claim: CLAIM } : args)
+    const { landed, next } = await this.#run(finishRun, goOn ? { ...args, claim: claimOnce() } : args)
     if (next) this.#hold(next)
     return landed ? `done ${next?.run.run_id ?? ''}` : 'fenced'
   }
