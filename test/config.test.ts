@@ -51,11 +51,13 @@ test('nothing needs to be set', async () => {
     replay_retention_ms: 604_800_000,
     heartbeat_ms: 5_000,
     poll_ms: 1_000,
+    api_keys: [],
     webhook_timeout_ms: 10_000,
     webhook_attempts: 8,
     webhook_backoff_ms: 10_000,
     webhook_networks: [],
     graphs: {},
+    auth: undefined,
     store: { folder: cwd },
     webhooks: {
       disabled: false,

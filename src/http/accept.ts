@@ -5,8 +5,10 @@ import { RunloomError } from '../core/errors.ts'
 import { isUuid, newId } from '../core/ids.ts'
 import { type Created, type CreateRun, createRun, type Run, type RunConfig } from '../core/runs.ts'
 import * as protocol from '../protocol/runs.ts'
+import { userOf } from './authentication.ts'
 import { parseBody } from './errors.ts'
 import type { Ports } from './ports.ts'
+import { permittedRun } from './run-access.ts'
 
 export interface Accepted {
   run: Run
@@ -20,16 +22,17 @@ export async function accept(ports: Ports, c: Context): Promise<Accepted> {
   const request = parseBody(text, protocol.createRun)
   const key = c.req.header('idempotency-key')
   const body_hash = createHash('sha256').update(`${c.req.path}\n${text}`).digest('hex')
-  const idempotency = key ? { idempotency: { face: 'langgraph', key, body_hash } } : {}
-  const run = await create(ports, { ...toCreate(request, c.req.param('thread_id')), ...idempotency })
+  const owner = userOf(c)?.identity ?? ''
+  const idempotency = key ? { idempotency: { face: 'langgraph', owner, key, body_hash } } : {}
+  const run = await create(ports, c, { ...toCreate(request, c.req.param('thread_id')), ...idempotency })
   c.header('content-location', runPath(run, c.req.param('thread_id') !== undefined))
   return { run, request }
 }
 
 /** Accepts several runs, each on a thread of its own. */
-export async function acceptBatch(ports: Ports, text: string): Promise<Run[]> {
-  const requests = parseBody(text, protocol.batchRuns)
-  return Promise.all(requests.map(request => create(ports, toCreate(request, undefined))))
+export async function acceptBatch(ports: Ports, c: Context): Promise<Run[]> {
+  const requests = parseBody(await c.req.text(), protocol.batchRuns)
+  return Promise.all(requests.map(request => create(ports, c, toCreate(request, undefined))))
 }
 
 /** `/threads/{t}/runs/{r}`, or `/runs/{r}` for a stateless run. */
@@ -37,7 +40,8 @@ export function runPath({ thread_id, run_id }: Run, onThread: boolean): string {
   return onThread ? `/threads/${thread_id}/runs/${run_id}` : `/runs/${run_id}`
 }
 
-async function create(ports: Ports, args: CreateRun): Promise<Run> {
+async function create(ports: Ports, c: Context, asked: CreateRun): Promise<Run> {
+  const args = await permittedRun(ports, c, asked)
   ports.webhooks.check(args.kwargs.webhook)
   const { run, claimed, repeated, superseded } = await ports.worker.startHere<Created>(claim =>
     ports.db.run(createRun, claim ? { ...args, claim } : args),
