@@ -54,6 +54,14 @@ export const commitState = transition(
   },
 )
 
+/** The thread that has the id already, as `createThread` answers it; undefined when there is none. */
+export const takenThread = transition(import.meta.url, 'takenThread', function* (args: CreateThread): Steps<
+  Thread | undefined
+> {
+  const taken = yield* first(sql`select 1 as taken from threads where thread_id = ${args.thread_id}`)
+  return taken ? yield* existingThread(args) : undefined
+})
+
 /** Creates a thread that has a state already: both, or nothing. */
 export const createThreadWithState = transition(
   import.meta.url,

@@ -19,7 +19,7 @@ export function userConfigurable(user: User | null | undefined): Record<string, 
   }
 }
 
-/** Those keys are the server's to set: what a client wrote there is left out. */
+/** Without those keys: they are the server's to set, and nobody's to read. */
 export function withoutUser(configurable: Record<string, unknown> = {}): Record<string, unknown> {
   return Object.fromEntries(Object.entries(configurable).filter(([key]) => !key.startsWith('langgraph_auth_')))
 }

@@ -3,7 +3,7 @@
 import type { CompiledStateGraph } from '@langchain/langgraph'
 import { RunloomError } from '../core/errors.ts'
 import { newId } from '../core/ids.ts'
-import { commitState, createThreadWithState, type NewState } from '../core/states.ts'
+import { commitState, createThreadWithState, type NewState, takenThread } from '../core/states.ts'
 import { type CreateThread, getThread, type Thread, type ThreadKey } from '../core/threads.ts'
 import { type User, userConfigurable } from '../core/users.ts'
 import type { Database } from '../db/database.ts'
@@ -123,6 +123,8 @@ export class ThreadStates {
 
   /** Creates a thread with the state that some steps make: both, or nothing. */
   async create(args: CreateThread, supersteps: Superstep[], user?: User): Promise<Thread> {
+    const taken = await this.#ports.db.run(takenThread, args)
+    if (taken) return taken
     const { made } = await this.#compute({ ...args, config: '{}', user }, {}, supersteps)
     return this.#ports.db.run(createThreadWithState, { ...args, made })
   }

@@ -29,8 +29,9 @@ export async function permit<V extends object>(
   event: Event,
   value: V,
 ): Promise<Permit<V>> {
+  if (!handlers) return { value, allowed: undefined }
   const [resource = '', action = ''] = event.split(':')
-  const handler = [event, resource, `*:${action}`, '*'].map(name => handlers?.get(name)).find(Boolean)
+  const handler = [event, resource, `*:${action}`, '*'].map(name => handlers.get(name)).find(Boolean)
   if (!handler) return { value, allowed: undefined }
   const user = userOf(c) as User
   const question = { event, resource, action, value, user, permissions: user.permissions }

@@ -15,7 +15,7 @@ export async function permittedRun(ports: Ports, c: Context, run: CreateRun): Pr
   if (!ports.handlers) return made
   const { value, allowed } = await permit(ports, c, 'threads:create_run', askedFor(run))
   const { assistant_id, metadata, multitask_strategy, kwargs, after_seconds } = value
-  const after_ms = Math.round(after_seconds * 1000)
+  const after_ms = Math.round((after_seconds ?? 0) * 1000)
   const asked: CreateRun = { ...made, allowed, assistant_id, metadata, multitask_strategy, kwargs, after_ms }
   const named = { assistant_id: namedAssistant(assistant_id) }
   asked.assistant_allowed = (await permit(ports, c, 'assistants:read', named)).allowed

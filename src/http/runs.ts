@@ -107,7 +107,7 @@ async function list(ports: Ports, c: Context) {
   const asked = queryList([...(c.req.queries('select') ?? []), ...(c.req.queries('select[]') ?? [])])
   const query = { ...c.req.query(), select: asked.length > 0 ? asked : undefined }
   const { limit, offset, status, metadata, select } = parse(protocol.listRuns, query)
-  const thread = await onThread(ports, c, 'threads:search', { status, metadata, limit, offset })
+  const thread = await onThread(ports, c, 'threads:search')
   const runs = await ports.db.run(listRuns, {
     ...thread,
     limit: limit ?? 10,

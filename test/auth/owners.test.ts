@@ -25,7 +25,7 @@ forEachDatabase('owners', open => {
   const settled = (thread_id: string) =>
     eventually(async () => assert.equal((await alice.threads.get(thread_id)).status, 'idle'))
 
-  test('threads: pages and totals are of one’s own; who asks for all gets that', async () => {
+  test('threads: pages and totals are of one’s own; who asks for another’s gets none', async () => {
     const mark = newId()
     const mine: string[] = []
     for (let n = 0; n < 3; n++) {
@@ -38,7 +38,7 @@ forEachDatabase('owners', open => {
     const rest = await server.call('alice', 'POST', '/threads/search', { metadata: { mark }, limit: 2, offset: 2 })
     assert.deepEqual(ids([...page.json, ...rest.json]), mine.sort())
     const forged = { metadata: { mark, owner: 'bob' } }
-    assert.deepEqual(ids((await server.call('alice', 'POST', '/threads/search', forged)).json), mine)
+    assert.deepEqual((await server.call('alice', 'POST', '/threads/search', forged)).json, [])
     assert.equal((await server.call('bob', 'POST', '/threads/count', { metadata: { mark } })).json, 3)
   })
 
@@ -207,10 +207,23 @@ forEachDatabase('owners', open => {
       permissions: ['write'],
       made_for: 'scoped-x',
     })
-    const [run] = await scoped.runs.list(thread_id)
-    const kept = [await scoped.threads.get(thread_id), await scoped.threads.getHistory(thread_id), run]
-    const texts = JSON.stringify(kept).replaceAll(/"values":\{[^}]*\}[^}]*\}/g, '')
-    assert.doesNotMatch(texts, /"langgraph_auth_user":\{"identity":"scoped|editor/)
+  })
+
+  test('who made a run is shown to its graph alone: in no stream, state, run or thread', async () => {
+    const scoped = server.as('scoped-y')
+    const { thread_id } = await scoped.threads.create()
+    const streamMode = ['updates', 'debug', 'events', 'tasks', 'checkpoints', 'messages-tuple', 'custom'] as const
+    const seen: unknown[] = []
+    for await (const part of scoped.runs.stream(thread_id, 'steps', {
+      input: { count: 1 },
+      streamMode: [...streamMode],
+    })) {
+      seen.push(part)
+    }
+    seen.push(await scoped.threads.get(thread_id), await scoped.threads.getState(thread_id))
+    seen.push(await scoped.threads.getHistory(thread_id), await scoped.runs.list(thread_id))
+    assert.ok(seen.length > 10)
+    assert.doesNotMatch(JSON.stringify(seen), /langgraph_auth|editor/)
   })
 
   test('crons: searched and found by who made them; their runs are theirs', async () => {
