@@ -79,8 +79,8 @@ export class ThreadLog {
   }
 
   /** Undefined when there is no such thread. */
-  end(key: ThreadKey): Promise<ThreadCursor | undefined> {
-    return this.#db.run(endOfLog, key)
+  end({ thread_id, allowed }: ThreadKey): Promise<ThreadCursor | undefined> {
+    return this.#db.run(endOfLog, { thread_id, allowed })
   }
 
   /**

@@ -120,7 +120,7 @@ const MIGRATIONS: readonly string[] = [
 
   create table idempotency_keys (
     face text not null,
-    owner text not null,
+    owner text not null default '',
     idempotency_key text not null,
     body_hash text not null,
     run_id text not null,

@@ -147,7 +147,7 @@ async function cancelMany(ports: Ports, c: Context): Promise<Response> {
     ...(thread_id && { thread_id }),
     ...(run_ids && { run_ids }),
   })
-  const cancelled = runs.map(run => requestCancel(ports, run, { action, by: 'request', wait: false }))
+  const cancelled = runs.map(run => requestCancel(ports, { ...run, allowed }, { action, by: 'request', wait: false }))
   const failed = (await Promise.allSettled(cancelled)).filter(result => result.status === 'rejected')
   const bug = failed.find(({ reason }) => !(reason instanceof RunloomError)) // a run that ended meanwhile is none
   if (bug) throw bug.reason

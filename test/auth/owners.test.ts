@@ -222,6 +222,7 @@ forEachDatabase('owners', open => {
     }
     seen.push(await scoped.threads.get(thread_id), await scoped.threads.getState(thread_id))
     seen.push(await scoped.threads.getHistory(thread_id), await scoped.runs.list(thread_id))
+    assert.equal((await server.call('scoped-y', 'GET', `/threads/${thread_id}/stream`)).status, 200)
     assert.ok(seen.length > 10)
     assert.doesNotMatch(JSON.stringify(seen), /langgraph_auth|editor/)
   })
