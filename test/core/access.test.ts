@@ -6,7 +6,7 @@ import { newId } from '../../src/core/ids.ts'
 import { batchItems } from '../../src/core/items.ts'
 import { createThread, getThread } from '../../src/core/threads.ts'
 import { forEachDatabase } from '../support/databases.ts'
-import { type Core, openCore } from './harness.ts'
+import { type Core, create, openCore } from './harness.ts'
 
 const CASES: [metadata: object, filter: object, matches: boolean][] = [
   [{ owner: 'a' }, {}, true],
@@ -68,6 +68,21 @@ forEachDatabase('filters', open => {
       else await assert.rejects(found, { code: 'not_found' })
     })
   }
+
+  test('a run is made on a thread that is there under the filter, also where it would have made one', async () => {
+    const thread_id = newId()
+    await core.db.run(createThread, { thread_id, metadata: '{"owner":"a"}', hidden: 0, if_exists: 'raise' })
+    const made = (owner: string, assistant_allowed = {}) =>
+      create(core, {
+        thread_id,
+        if_not_exists: 'create',
+        allowed: readFilter({ owner }),
+        assistant_allowed: readFilter(assistant_allowed),
+      })
+    await assert.rejects(made('b'), { code: 'not_found' })
+    assert.equal((await made('a')).run.thread_id, thread_id)
+    assert.equal((await made('a', { nobody: 'has' })).run.thread_id, thread_id, 'g is the assistant of a graph')
+  })
 
   test('of an item the namespace and the key are looked at, too', async () => {
     const name = { namespace: ['users', 'x%'], key: 'k' }
