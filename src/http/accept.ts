@@ -24,7 +24,8 @@ export async function accept(ports: Ports, c: Context): Promise<Accepted> {
   const body_hash = createHash('sha256').update(`${c.req.path}\n${text}`).digest('hex')
   const owner = userOf(c)?.identity ?? ''
   const idempotency = key ? { idempotency: { face: 'langgraph', owner, key, body_hash } } : {}
-  const run = await create(ports, c, { ...toCreate(request, c.req.param('thread_id')), ...idempotency })
+  const asked = { ...toCreate(request, c.req.param('thread_id')), ...idempotency }
+  const run = await create(ports, await permittedRun(ports, c, asked))
   c.header('content-location', runPath(run, c.req.param('thread_id') !== undefined))
   return { run, request }
 }
@@ -32,7 +33,8 @@ export async function accept(ports: Ports, c: Context): Promise<Accepted> {
 /** Accepts several runs, each on a thread of its own. */
 export async function acceptBatch(ports: Ports, c: Context): Promise<Run[]> {
   const requests = parseBody(await c.req.text(), protocol.batchRuns)
-  return Promise.all(requests.map(request => create(ports, c, toCreate(request, undefined))))
+  const asked = requests.map(request => permittedRun(ports, c, toCreate(request, undefined)))
+  return Promise.all((await Promise.all(asked)).map(run => create(ports, run)))
 }
 
 /** `/threads/{t}/runs/{r}`, or `/runs/{r}` for a stateless run. */
@@ -40,8 +42,7 @@ export function runPath({ thread_id, run_id }: Run, onThread: boolean): string {
   return onThread ? `/threads/${thread_id}/runs/${run_id}` : `/runs/${run_id}`
 }
 
-async function create(ports: Ports, c: Context, asked: CreateRun): Promise<Run> {
-  const args = await permittedRun(ports, c, asked)
+async function create(ports: Ports, args: CreateRun): Promise<Run> {
   ports.webhooks.check(args.kwargs.webhook)
   const { run, claimed, repeated, superseded } = await ports.worker.startHere<Created>(claim =>
     ports.db.run(createRun, claim ? { ...args, claim } : args),

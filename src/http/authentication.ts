@@ -36,8 +36,9 @@ export function userOf(c: Context): User | undefined {
 /** By the keys of `RUNLOOM_API_KEYS`. */
 export function byApiKey(keys: ApiKeys): Authenticate {
   return async request => {
-    const { pathname } = new URL(request.url)
-    const names = pathname.startsWith('/api/v1/') ? ['x-api-key', 'x-modelrelay-api-key'] : ['x-api-key']
+    const names = /\/api\/v1\//.test(new URL(request.url).pathname)
+      ? ['x-api-key', 'x-modelrelay-api-key']
+      : ['x-api-key']
     const [, bearer] = /^bearer +(\S+)$/i.exec(request.headers.get('authorization') ?? '') ?? []
     for (const key of [bearer, ...names.map(name => request.headers.get(name))]) {
       const user = key ? keys.find(key) : undefined
