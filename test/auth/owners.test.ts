@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import type { Client } from '@langchain/langgraph-sdk'
 import { newId } from '../../src/core/ids.ts'
+import { patchThread } from '../../src/core/threads.ts'
 import { eventually, status } from '../api/harness.ts'
 import { forEachDatabase } from '../support/databases.ts'
 import { type AuthServer, startAuthServer } from './harness.ts'
@@ -140,10 +141,18 @@ forEachDatabase('owners', open => {
     const url = `http://runloom.test/threads/${thread_id}/stream`
     const response = await server.runtime.app.fetch(new Request(url, { headers }))
     assert.equal(response.status, 200)
-    await bob.threads.delete(thread_id)
-    await alice.threads.create({ threadId: thread_id })
+    await server.runtime.db.run(patchThread, { thread_id, metadata: '{"owner":"alice"}' })
     await alice.runs.wait(thread_id, 'steps', { input: { count: 1 } })
     assert.doesNotMatch(await response.text(), /step|run_id/)
+  })
+
+  test('threads: pruning to the latest leaves another’s history', async () => {
+    const { thread_id } = await alice.threads.create()
+    await alice.runs.wait(thread_id, 'steps', { input: { count: 2 } })
+    const prune = { thread_ids: [thread_id], strategy: 'keep_latest' }
+    assert.deepEqual((await server.call('bob', 'POST', '/threads/prune', prune)).json, { pruned_count: 0 })
+    assert.ok((await alice.threads.getHistory(thread_id)).length > 1)
+    assert.deepEqual((await server.call('alice', 'POST', '/threads/prune', prune)).json, { pruned_count: 1 })
   })
 
   test('assistants: searches, counts and versions are of one’s own, and so is what goes with a deletion', async () => {
