@@ -4,6 +4,7 @@ import { after, before, test } from 'node:test'
 import { readFilter } from '../../src/core/access.ts'
 import { newId } from '../../src/core/ids.ts'
 import { batchItems } from '../../src/core/items.ts'
+import { commitState } from '../../src/core/states.ts'
 import { createThread, getThread } from '../../src/core/threads.ts'
 import { forEachDatabase } from '../support/databases.ts'
 import { type Core, create, openCore } from './harness.ts'
@@ -82,6 +83,16 @@ forEachDatabase('filters', open => {
     await assert.rejects(made('b'), { code: 'not_found' })
     assert.equal((await made('a')).run.thread_id, thread_id)
     assert.equal((await made('a', { nobody: 'has' })).run.thread_id, thread_id, 'g is the assistant of a graph')
+  })
+
+  test('a state that was computed is not stored on a thread that has become another’s meanwhile', async () => {
+    const thread_id = newId()
+    await core.db.run(createThread, { thread_id, metadata: '{"owner":"a"}', hidden: 0, if_exists: 'raise' })
+    const made = { head: undefined, resting_status: 'idle', interrupts: '{}' } as const
+    const commit = (owner: string) =>
+      core.db.run(commitState, { ...made, sources: [], writes: [], thread_id, allowed: readFilter({ owner }) })
+    await assert.rejects(commit('b'), { code: 'not_found' })
+    assert.equal(await commit('a'), true)
   })
 
   test('of an item the namespace and the key are looked at, too', async () => {
