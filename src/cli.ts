@@ -1,6 +1,7 @@
-// The command line: dev, serve, worker, migrate, inspect. The only place that prints for people.
+// The command line: dev, serve, worker, migrate, inspect, keys. The only place that prints for people.
 import { parseArgs } from 'node:util'
 import { inspect } from './cli/inspect.ts'
+import { keys } from './cli/keys.ts'
 import { migrateOnly } from './cli/migrate.ts'
 import { serve } from './cli/serve.ts'
 import { ConfigError, publishEnvironment, readConfig } from './config.ts'
@@ -12,9 +13,11 @@ const USAGE = `Usage: runloom <command> [options]
   worker              execute runs of a shared Postgres without serving HTTP
   migrate             bring the database's schema up to date
   inspect <run_id>    print a run's events as a timeline; --follow: until it has ended
+  keys create [name]  print a new API key and what to set for it
 
   --port <number>         2024, or PORT
   --host <address>        127.0.0.1, or RUNLOOM_HOST
+  --insecure              listen beyond this machine although nobody has to say who they are
   --config <file>         langgraph.json, if there is one
   --data <folder>         .runloom: where the embedded database is
   --concurrency <number>  500: runs executed at once
@@ -32,18 +35,22 @@ async function main(): Promise<void> {
       data: { type: 'string' },
       concurrency: { type: 'string' },
       follow: { type: 'boolean' },
+      insecure: { type: 'boolean' },
       help: { type: 'boolean', short: 'h' },
     },
   })
-  const [command, run_id] = positionals
+  const [command, subject, name] = positionals
   if (values.help || !command) return void process.stdout.write(USAGE)
+  if (command === 'keys') return keys(subject, name)
   const inherited = { ...process.env }
   const config = await readConfig({ argv: values })
   publishEnvironment(config)
   for (const warning of config.warnings) process.stderr.write(`${warning}\n`)
-  if (command === 'dev' || command === 'serve' || command === 'worker') return serve(config, command, inherited)
+  if (command === 'dev' || command === 'serve' || command === 'worker') {
+    return serve(config, command, { inherited, insecure: values.insecure ?? false })
+  }
   if (command === 'migrate') return migrateOnly(config)
-  if (command === 'inspect') return inspect(config, run_id, values.follow ?? false)
+  if (command === 'inspect') return inspect(config, subject, values.follow ?? false)
   throw new ConfigError(`runloom ${command}: there is no such command; runloom --help lists them`)
 }
 

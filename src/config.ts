@@ -45,6 +45,15 @@ const Settings = z.object({
   replay_retention_ms: whole(0).default(7 * 24 * 3_600_000),
   heartbeat_ms: timer(1).default(5_000),
   poll_ms: timer(1).default(1_000),
+  /** Who may come in, without an `auth` section: `core/api-keys.ts` says how an entry is written. */
+  api_keys: z
+    .string()
+    .default('')
+    .transform(list => list.split(/[\s,]+/).filter(Boolean))
+    .refine(entries => entries.every(isApiKey), {
+      error:
+        'use <name>:<SHA-256 of a key in hex>, or keys of 16 characters or more, with commas; runloom keys create makes one',
+    }),
   /** Signs webhooks. */
   webhook_secret: z.string().optional(),
   webhook_timeout_ms: timer(1).default(10_000),
@@ -82,6 +91,7 @@ const NAMES: Record<Setting, { flag?: keyof Flags; variables: string[] }> = {
   replay_retention_ms: { variables: ['RUNLOOM_REPLAY_RETENTION_MS'] },
   heartbeat_ms: { variables: ['RUNLOOM_HEARTBEAT_MS'] },
   poll_ms: { variables: ['RUNLOOM_POLL_MS'] },
+  api_keys: { variables: ['RUNLOOM_API_KEYS'] },
   webhook_secret: { variables: ['RUNLOOM_WEBHOOK_SECRET'] },
   webhook_timeout_ms: { variables: ['RUNLOOM_WEBHOOK_TIMEOUT_MS'] },
   webhook_attempts: { variables: ['RUNLOOM_WEBHOOK_ATTEMPTS'] },
@@ -103,6 +113,7 @@ const GraphReference = z
 
 const ConfigFile = z.looseObject(
   {
+    auth: z.looseObject({ path: GraphReference.optional(), disable_studio_auth: z.boolean().optional() }).default({}),
     graphs: z
       .record(z.string().min(1), GraphReference, { error: 'use an object: {"agent": "./agent.ts:graph"}' })
       .default({}),
@@ -135,6 +146,8 @@ export interface GraphEntry {
 export interface Config extends z.infer<typeof Settings> {
   database_url: string
   graphs: Record<string, GraphEntry>
+  /** Where the user's `Auth` is. */
+  auth: GraphEntry | undefined
   /** `folder` is what the paths in it are relative to. */
   store: StoreConfig & { folder: string }
   /** Its headers are filled in. `disabled`: call none. */
@@ -169,16 +182,21 @@ export async function readConfig({
   const file = await findFile(argv.config, cwd)
   const merged = { ...file.env, ...env }
   const settings = readSettings(argv, merged, name => (name in env ? name : `${name} (from ${file.name}'s env)`))
-  const { graphs, store, files, warnings } = file
+  const { graphs, auth, store, files, warnings } = file
+  if (auth && settings.api_keys.length > 0)
+    warnings.push(`RUNLOOM_API_KEYS is not used: auth.path of ${file.name} says who may come in`)
   const webhooks = { ...file.webhooks, headers: filledHeaders(file, merged) }
   const database_url = settings.database_url ?? `sqlite:${join(resolve(cwd, settings.data), 'runloom.db')}`
-  return { ...settings, database_url, graphs, store, webhooks, env: merged, files, warnings }
+  return { ...settings, database_url, graphs, auth, store, webhooks, env: merged, files, warnings }
 }
 
 /** Puts what only the file's `env` sets into the process, for graphs and model providers to read. */
 export function publishEnvironment({ env }: Config): void {
   for (const [name, value] of Object.entries(env)) process.env[name] ??= value
 }
+
+/** Settings whose values no message may show. */
+const SECRETS = /^database|_keys$|_secret$/
 
 function readSettings(argv: Flags, env: NodeJS.ProcessEnv, origin: (variable: string) => string) {
   const values: Partial<Record<Setting, unknown>> = {}
@@ -193,7 +211,8 @@ function readSettings(argv: Flags, env: NodeJS.ProcessEnv, origin: (variable: st
     if (!variable) continue
     const seconds = variable.endsWith('_SECS')
     values[setting] = seconds ? Number(env[variable]) * 1000 : env[variable]
-    labels.set(setting, setting.startsWith('database') ? origin(variable) : `${origin(variable)}=${env[variable]}`)
+    const secret = SECRETS.test(setting)
+    labels.set(setting, secret ? origin(variable) : `${origin(variable)}=${env[variable]}`)
   }
   const parsed = Settings.safeParse(values)
   if (parsed.success) return parsed.data
@@ -201,7 +220,7 @@ function readSettings(argv: Flags, env: NodeJS.ProcessEnv, origin: (variable: st
   throw new ConfigError(`${labels.get(issue?.path[0] ?? '')}: ${issue?.message}`)
 }
 
-interface FoundFile extends Pick<Config, 'graphs' | 'store' | 'webhooks' | 'files' | 'warnings'> {
+interface FoundFile extends Pick<Config, 'graphs' | 'auth' | 'store' | 'webhooks' | 'files' | 'warnings'> {
   name: string
   env: NodeJS.ProcessEnv
 }
@@ -225,6 +244,11 @@ async function findFile(given: string | undefined, cwd: string): Promise<FoundFi
       throw new ConfigError(`${name}: graphs.${id}: there is no file ${file}; paths are relative to ${name}`)
     }
   }
+  const { path: reference, disable_studio_auth } = parsed.data.auth
+  const auth = reference && { ...reference, file: resolve(folder, reference.file) }
+  if (auth && !(await isFile(auth.file))) {
+    throw new ConfigError(`${name}: auth.path: there is no file ${reference?.file}; paths are relative to ${name}`)
+  }
   let env: NodeJS.ProcessEnv
   if (typeof parsed.data.env === 'string') {
     const envFile = resolve(folder, parsed.data.env)
@@ -235,9 +259,14 @@ async function findFile(given: string | undefined, cwd: string): Promise<FoundFi
   }
   const unknown = Object.keys(parsed.data).filter(key => !KNOWN_KEYS.has(key))
   const warnings = unknown.map(key => `${name}: the key "${key}" is unknown and ignored`)
+  if (disable_studio_auth === false) {
+    warnings.push(
+      `${name}: auth.disable_studio_auth: Studio is asked who it is like everybody; "false" changes nothing`,
+    )
+  }
   const store = { ...parsed.data.store, folder }
   const webhooks = { ...parsed.data.webhooks, disabled: parsed.data.http.disable_webhooks }
-  return { name, graphs, store, webhooks, env, files, warnings }
+  return { name, graphs, auth, store, webhooks, env, files, warnings }
 }
 
 /** The headers of webhooks with their `${{ env.NAME }}` filled in. Only variables with the prefix may be named. */
@@ -314,6 +343,10 @@ function isNetwork(text: string): boolean {
   const [address = '', bits = '0', ...rest] = text.split('/')
   const most = isIP(address) === 6 ? 128 : 32
   return isIP(address) > 0 && /^\d+$/.test(bits) && Number(bits) <= most && rest.length === 0
+}
+
+function isApiKey(entry: string): boolean {
+  return entry.includes(':') ? /^[^:]+:[0-9a-f]{64}$/i.test(entry) : entry.length >= 16
 }
 
 function whole(least: number, most = Number.MAX_SAFE_INTEGER) {

@@ -6,12 +6,14 @@ import type { Hono } from 'hono'
 import { builtInAgent } from './agent/agent.ts'
 import { chatModel } from './agent/models.ts'
 import type { Config } from './config.ts'
+import { ApiKeys } from './core/api-keys.ts'
 import { syncSystemAssistants } from './core/assistants.ts'
 import { sweep, voidLeases } from './core/claims.ts'
 import { Deliverer } from './core/deliverer.ts'
 import { prepareVectors } from './core/item-vectors.ts'
 import { sweepItems } from './core/items.ts'
 import { errorFields, type Logger } from './core/logger.ts'
+import { userOfRun } from './core/runs.ts'
 import { Scheduler } from './core/scheduler.ts'
 import { ThreadLog } from './core/thread-log.ts'
 import { Ticker } from './core/ticker.ts'
@@ -33,6 +35,8 @@ import { ThreadStates } from './graph/state.ts'
 import { StateCache } from './graph/state-cache.ts'
 import { ItemStore, type StoreOptions } from './graph/store.ts'
 import { createApp } from './http/app.ts'
+import { loadAuthFile } from './http/auth-file.ts'
+import { acting, byApiKey } from './http/authentication.ts'
 import { webhookBody } from './http/webhooks.ts'
 
 const MINUTE_MS = 60_000
@@ -66,6 +70,7 @@ export interface RuntimeOptions {
 /** Opens and migrates the database, loads the graphs, and starts working. */
 export async function startRuntime(config: Config, { logger, work = true }: RuntimeOptions): Promise<Runtime> {
   const { database_url } = config
+  const auth = config.auth && (await loadAuthFile(config.auth, logger))
   const unlock = database_url.startsWith('sqlite:') ? lockSqliteFile(database_url.slice('sqlite:'.length)) : () => {}
   const db = await openDatabase(database_url, { sync: config.sqlite_sync, vectors: config.store.index !== undefined })
   await migrate(db).catch(refuse)
@@ -125,6 +130,9 @@ export async function startRuntime(config: Config, { logger, work = true }: Runt
     texts,
     store,
     webhooks,
+    authenticate:
+      auth?.authenticate ?? (config.api_keys.length > 0 ? byApiKey(new ApiKeys(config.api_keys)) : undefined),
+    handlers: auth?.handlers,
     logger,
     version,
     heartbeat_ms: config.heartbeat_ms,
@@ -139,7 +147,10 @@ export async function startRuntime(config: Config, { logger, work = true }: Runt
           logger,
           policy: webhooks,
           body: run_id => webhookBody({ db, texts }, run_id),
-          callHere: async (path, init) => app.fetch(new Request(new URL(path, IN_PROCESS), init)),
+          callHere: async (path, init, run_id) => {
+            const user = await db.run(userOfRun, run_id)
+            return app.fetch(new Request(new URL(path, IN_PROCESS), init), acting(user))
+          },
         },
         {
           poll_ms,
@@ -167,7 +178,7 @@ export async function startRuntime(config: Config, { logger, work = true }: Runt
   const modelNote = config.model
     ? undefined
     : 'The built-in agent uses the offline model, a few fixed rules. For a real one set RUNLOOM_MODEL=<provider>:<name>'
-  return { app, graphs, db, watched: graphs.watched, modelNote, close }
+  return { app, graphs, db, watched: [...graphs.watched, ...(auth?.files ?? [])], modelNote, close }
 }
 
 /** The store as `store` of langgraph.json has it. */

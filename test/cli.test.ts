@@ -101,11 +101,55 @@ test('migrate brings a new database up to date; help lists the commands', async 
   assert.match(migrate.output(), /^The schema is at version \d+\n$/)
   const help = run(cwd, ['--help'])
   assert.equal(await help.exited, 0)
-  for (const command of ['dev', 'serve', 'worker', 'migrate', 'inspect'])
+  for (const command of ['dev', 'serve', 'worker', 'migrate', 'inspect', 'keys'])
     assert.match(help.output(), new RegExp(`\\b${command}\\b`))
   const unknown = run(cwd, ['fly'])
   assert.equal(await unknown.exited, 1)
   assert.match(unknown.output(), /^runloom fly: there is no such command; .+\n$/)
+})
+
+test('beyond this machine nothing is served to everybody, unless that is asked for', async () => {
+  for (const host of ['0.0.0.0', '::', '192.0.2.1']) {
+    const server = run(emptyFolder(), ['serve', '--port', '0', '--host', host])
+    assert.equal(await server.exited, 1)
+    assert.match(server.output(), /^--host \S+: .+RUNLOOM_API_KEYS.+--insecure\n$/)
+  }
+  const insecure = run(emptyFolder(), ['serve', '--port', '0', '--host', '0.0.0.0', '--insecure'])
+  assert.match(await insecure.url(), /0\.0\.0\.0/)
+  assert.equal(await insecure.stop(), 0)
+})
+
+test('keys create makes a key that the server takes, and another host may then be listened on', async () => {
+  const made = run(emptyFolder(), ['keys', 'create', 'laptop'])
+  assert.equal(await made.exited, 0)
+  const [, key = ''] = /^(mr_sk_\S+)$/m.exec(made.output()) ?? []
+  const [, entry = ''] = /^RUNLOOM_API_KEYS=(laptop:[0-9a-f]{64})$/m.exec(made.output()) ?? []
+  const server = run(emptyFolder(), ['serve', '--port', '0', '--host', '0.0.0.0'], { RUNLOOM_API_KEYS: entry })
+  const { port } = new URL(await server.url())
+  const count = (headers: Record<string, string>) =>
+    fetch(`http://127.0.0.1:${port}/threads/count`, { method: 'POST', headers })
+  assert.equal((await count({ 'x-api-key': key })).status, 200)
+  assert.equal((await count({ 'x-api-key': `${key}0` })).status, 401)
+  await server.stop()
+  const wrong = run(emptyFolder(), ['keys', 'destroy'])
+  assert.equal(await wrong.exited, 1)
+  assert.match(wrong.output(), /^runloom keys destroy: use runloom keys create \[name\]\n$/)
+})
+
+test('an auth file that does not say who asks is one clear line and exit code 1', async () => {
+  for (const [source, reason] of [
+    ['export const auth = { "~handlerCache": {} }', /auth\.path: .+auth\.ts:auth: .+\.authenticate/],
+    ['export const other = 1', /auth\.path: .+auth\.ts:auth: .+ exports no Auth/],
+    ['throw new Error("no secret is set")', /auth\.path: .+auth\.ts:auth: no secret is set/],
+  ] as const) {
+    const cwd = emptyFolder()
+    writeFileSync(join(cwd, 'langgraph.json'), '{"auth": {"path": "./auth.ts:auth"}}')
+    writeFileSync(join(cwd, 'auth.ts'), source)
+    const server = run(cwd, ['serve', '--port', '0'])
+    assert.equal(await server.exited, 1)
+    assert.match(server.output(), reason)
+    assert.equal(server.output().split('\n').length, 2)
+  }
 })
 
 let folders = 0

@@ -51,11 +51,13 @@ test('nothing needs to be set', async () => {
     replay_retention_ms: 604_800_000,
     heartbeat_ms: 5_000,
     poll_ms: 1_000,
+    api_keys: [],
     webhook_timeout_ms: 10_000,
     webhook_attempts: 8,
     webhook_backoff_ms: 10_000,
     webhook_networks: [],
     graphs: {},
+    auth: undefined,
     store: { folder: cwd },
     webhooks: {
       disabled: false,
@@ -120,6 +122,34 @@ test('the official names of the time limits are understood', async () => {
 test('DATABASE_URL names the database', async () => {
   assert.equal((await read({}, { DATABASE_URL: 'postgres://u@h/d' })).database_url, 'postgres://u@h/d')
   assert.equal((await read({}, { DATABASE_URL: 'sqlite:x.db' })).database_url, 'sqlite:x.db')
+})
+
+test('auth names a file, and says so where something else is set in vain', async () => {
+  const named = await read(config({ auth: { path: './a.ts:auth', disable_studio_auth: true } }))
+  assert.equal(named.auth?.export, 'auth')
+  assert.match(named.auth?.file ?? '', /^\/.+a\.ts$/)
+  assert.deepEqual(named.warnings, [])
+  const both = await read(config({ auth: { path: './a.ts:auth', disable_studio_auth: false } }), {
+    RUNLOOM_API_KEYS: KEY,
+  })
+  assert.equal(both.warnings.length, 2)
+  assert.match(both.warnings.join('\n'), /disable_studio_auth.+\n.*RUNLOOM_API_KEYS is not used/)
+  await assert.rejects(read(config({ auth: { path: './b.ts:auth' } })), /auth\.path: there is no file \.\/b\.ts/)
+  await assert.rejects(read(config({ auth: { path: './a.ts' } })), /auth\.path: .+ names no export/)
+})
+
+const KEY = 'a-key-of-sixteen'
+
+test('API keys are keys or named hashes; a message about them does not show them', async () => {
+  const { api_keys } = await read({}, { RUNLOOM_API_KEYS: `${KEY}, ci:${'0f'.repeat(32)}` })
+  assert.deepEqual(api_keys, [KEY, `ci:${'0f'.repeat(32)}`])
+  for (const wrong of ['short', 'ci:0f', `ci:${'0g'.repeat(32)}`, `:${'0f'.repeat(32)}`]) {
+    await assert.rejects(read({}, { RUNLOOM_API_KEYS: wrong }), ({ message }: Error) => {
+      assert.match(message, /^RUNLOOM_API_KEYS: use .+runloom keys create/)
+      assert.ok(!message.includes(wrong))
+      return true
+    })
+  }
 })
 
 test('the store and webhooks are as the file has them, headers with their variables filled in', async () => {

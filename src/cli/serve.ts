@@ -13,12 +13,19 @@ const PORT_TRIES = 20
 /** Editors write a file in several steps. */
 const SETTLE_MS = 150
 
-/** `inherited`: the environment to start again with, before a configuration file added to it. */
+export interface ServeOptions {
+  /** The environment to start again with, before a configuration file added to it. */
+  inherited: NodeJS.ProcessEnv
+  /** Listen beyond this machine without authentication. */
+  insecure: boolean
+}
+
 export async function serve(
   config: Config,
   command: 'dev' | 'serve' | 'worker',
-  inherited: NodeJS.ProcessEnv,
+  { inherited, insecure }: ServeOptions,
 ): Promise<void> {
+  if (command !== 'worker' && !insecure) refuseOpenHost(config)
   const runtime = await startRuntime(config, { logger: logJson })
   const server = command === 'worker' ? undefined : await open(runtime, config, command === 'dev')
   say(runtime, config, server)
@@ -35,6 +42,14 @@ export async function serve(
     const port = portOf(server)
     reloadOnChange(runtime, config, () => stop().then(() => restart(port, inherited)))
   }
+}
+
+/** A server that asks nobody who they are is for this machine alone. */
+function refuseOpenHost({ host, auth, api_keys }: Config) {
+  if (auth || api_keys.length > 0 || /^(localhost|127(\.\d+){3}|::1|\[::1\])$/i.test(host)) return
+  throw new ConfigError(
+    `--host ${host}: whoever reaches it could use this server; set RUNLOOM_API_KEYS (runloom keys create makes a key) or auth in langgraph.json, or say --insecure`,
+  )
 }
 
 async function open(runtime: Runtime, config: Config, mayMove: boolean): Promise<Server> {

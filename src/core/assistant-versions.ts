@@ -5,6 +5,7 @@ import { all, first, type Steps, transition } from '../db/database.ts'
 import {
   type Assistant,
   type AssistantContent,
+  type AssistantKey,
   type AssistantVersion,
   findAssistant,
   insertVersion,
@@ -13,8 +14,7 @@ import {
 import { RunloomError } from './errors.ts'
 import { jsonText } from './json.ts'
 
-export interface AssistantPatch extends Partial<Omit<AssistantContent, 'metadata'>> {
-  assistant_id: string
+export interface AssistantPatch extends AssistantKey, Partial<Omit<AssistantContent, 'metadata'>> {
   /** Merged, shallowly; the rest replaces. */
   metadata: Record<string, unknown>
 }
@@ -23,8 +23,8 @@ export interface AssistantPatch extends Partial<Omit<AssistantContent, 'metadata
 export const patchAssistant = transition(
   import.meta.url,
   'patchAssistant',
-  function* ({ assistant_id: id, metadata, ...patch }: AssistantPatch): Steps<Assistant> {
-    const current = yield* lockAssistant(id)
+  function* ({ assistant_id: id, allowed, metadata, ...patch }: AssistantPatch): Steps<Assistant> {
+    const current = yield* lockAssistant(id, allowed)
     const { assistant_id } = current
     const newest = yield* first<{ version: number }>(
       sql`select max(version) as version from assistant_versions where assistant_id = ${assistant_id}`,
@@ -37,8 +37,7 @@ export const patchAssistant = transition(
   },
 )
 
-export interface VersionSearch {
-  assistant_id: string
+export interface VersionSearch extends AssistantKey {
   /** JSON that the metadata contains. */
   metadata?: string
   limit: number
@@ -49,11 +48,11 @@ export interface VersionSearch {
 export const searchVersions = transition(
   import.meta.url,
   'searchVersions',
-  function* ({ assistant_id: id, metadata, limit, offset }: VersionSearch): Steps<{
+  function* ({ assistant_id: id, allowed, metadata, limit, offset }: VersionSearch): Steps<{
     versions: AssistantVersion[]
     total: number
   }> {
-    const { assistant_id } = yield* findAssistant(id)
+    const { assistant_id } = yield* findAssistant(id, allowed)
     const where = sql`assistant_id = ${assistant_id}
       ${metadata === undefined ? empty : sql`and json_contains(metadata, ${metadata}) = 1`}`
     const counted = yield* first<{ n: number }>(sql`select count(*) as n from assistant_versions where ${where}`)
@@ -68,8 +67,8 @@ export const searchVersions = transition(
 export const setLatestVersion = transition(
   import.meta.url,
   'setLatestVersion',
-  function* ({ assistant_id: id, version }: { assistant_id: string; version: number }): Steps<Assistant> {
-    const { assistant_id } = yield* lockAssistant(id)
+  function* ({ assistant_id: id, allowed, version }: AssistantKey & { version: number }): Steps<Assistant> {
+    const { assistant_id } = yield* lockAssistant(id, allowed)
     const found = yield* first<AssistantVersion>(
       sql`select * from assistant_versions where assistant_id = ${assistant_id} and version = ${version}`,
     )

@@ -3,6 +3,7 @@
 // versions (assistant-versions.ts): the one that counts.
 import sql, { empty, join, type Sql } from 'sql-template-tag'
 import { all, first, type Steps, transition } from '../db/database.ts'
+import { andAllowed, type Filter, type Guarded, permitted } from './access.ts'
 import { RunloomError } from './errors.ts'
 import { assistantId } from './ids.ts'
 
@@ -68,27 +69,41 @@ export interface NewAssistant extends AssistantContent {
   assistant_id: string
 }
 
+/** `allowed` says which assistant of that id may be shown. */
+export interface CreateAssistant extends NewAssistant, Guarded {
+  if_exists: 'raise' | 'do_nothing'
+}
+
 export const createAssistant = transition(
   import.meta.url,
   'createAssistant',
-  function* ({ if_exists, ...args }: NewAssistant & { if_exists: 'raise' | 'do_nothing' }): Steps<Assistant> {
+  function* ({ if_exists, allowed, ...args }: CreateAssistant): Steps<Assistant> {
     const created = yield* insertAssistant({ ...args, system: 0 })
     if (created) return created
-    if (if_exists === 'raise') {
-      throw new RunloomError(
-        'conflict',
-        `Assistant ${args.assistant_id} exists already; pass if_exists: "do_nothing" to get it`,
-      )
-    }
-    return yield* findAssistant(args.assistant_id)
+    const { assistant_id } = args
+    const found = yield* first<Assistant>(
+      sql`select * from assistants where assistant_id = ${assistant_id} ${andAllowed(allowed)}`,
+    )
+    if (found && if_exists === 'do_nothing') return found
+    const remedy = found ? 'pass if_exists: "do_nothing" to get it' : 'choose another id'
+    throw new RunloomError('conflict', `Assistant ${assistant_id} exists already; ${remedy}`)
   },
 )
 
-export const getAssistant = transition(import.meta.url, 'getAssistant', function* (id: string): Steps<Assistant> {
-  return yield* findAssistant(id)
-})
+/** An assistant's id, or a graph's for its system assistant. */
+export interface AssistantKey extends Guarded {
+  assistant_id: string
+}
 
-export interface AssistantFilter {
+export const getAssistant = transition(
+  import.meta.url,
+  'getAssistant',
+  function* (key: AssistantKey): Steps<Assistant> {
+    return yield* findAssistant(key.assistant_id, key.allowed)
+  },
+)
+
+export interface AssistantFilter extends Guarded {
   graph_id?: string
   /** A part of the name, in any case. */
   name?: string
@@ -137,8 +152,8 @@ function* count(filter: AssistantFilter): Steps<number> {
   return (yield* first<{ n: number }>(sql`select count(*) as n from assistants where ${matching(filter)}`))?.n ?? 0
 }
 
-function matching({ graph_id, name, metadata }: AssistantFilter): Sql {
-  return sql`1 = 1
+function matching({ graph_id, name, metadata, allowed }: AssistantFilter): Sql {
+  return sql`1 = 1 ${andAllowed(allowed)}
     ${graph_id === undefined ? empty : sql`and graph_id = ${graph_id}`}
     ${name === undefined ? empty : sql`and replace(lower(name), lower(${name}), '') <> lower(name)`}
     ${metadata === undefined ? empty : sql`and json_contains(metadata, ${metadata}) = 1`}`
@@ -163,10 +178,10 @@ export const runsOfAssistant = transition(
 export const threadsOfAssistant = transition(
   import.meta.url,
   'threadsOfAssistant',
-  function* ({ assistant_id, limit }: { assistant_id: string; limit: number }): Steps<{ thread_id: string }[]> {
+  function* ({ assistant_id, limit, allowed }: AssistantKey & { limit: number }): Steps<{ thread_id: string }[]> {
     const part = JSON.stringify({ assistant_id })
     return yield* all<{ thread_id: string }>(
-      sql`select thread_id from threads where json_contains(metadata, ${part}) = 1 limit ${limit}`,
+      sql`select thread_id from threads where json_contains(metadata, ${part}) = 1 ${andAllowed(allowed)} limit ${limit}`,
     )
   },
 )
@@ -175,19 +190,23 @@ export const threadsOfAssistant = transition(
 export const deletableAssistant = transition(
   import.meta.url,
   'deletableAssistant',
-  function* (id: string): Steps<Assistant> {
-    return yield* findDeletable(id)
+  function* (key: AssistantKey): Steps<Assistant> {
+    return yield* findDeletable(key)
   },
 )
 
 /** Removes an assistant with its versions. Its runs are removed before. */
-export const deleteAssistant = transition(import.meta.url, 'deleteAssistant', function* (id: string): Steps<void> {
-  const { assistant_id } = yield* findDeletable(id)
-  yield sql`delete from assistants where assistant_id = ${assistant_id}`
-})
+export const deleteAssistant = transition(
+  import.meta.url,
+  'deleteAssistant',
+  function* (key: AssistantKey): Steps<void> {
+    const { assistant_id } = yield* findDeletable(key)
+    yield sql`delete from assistants where assistant_id = ${assistant_id}`
+  },
+)
 
-function* findDeletable(id: string): Steps<Assistant> {
-  const assistant = yield* findAssistant(id)
+function* findDeletable(key: AssistantKey): Steps<Assistant> {
+  const assistant = yield* findAssistant(key.assistant_id, key.allowed)
   if (assistant.system === 1) {
     throw new RunloomError(
       'conflict',
@@ -198,13 +217,23 @@ function* findDeletable(id: string): Steps<Assistant> {
 }
 
 /** By assistant id, or by graph id for that graph's system assistant. */
-export function* findAssistant(id: string): Steps<Assistant> {
-  return yield* find(sql`select * from assistants where assistant_id in (${id}, ${assistantId(id)})`, id)
+export function* findAssistant(id: string, allowed?: Filter): Steps<Assistant> {
+  return yield* find(sql`select * from assistants where ${named(id)} ${andAllowed(allowed)}`, id)
 }
 
-/** The same, held until the end of the transaction. */
-export function* lockAssistant(id: string): Steps<Assistant> {
-  return yield* find(sql`select * from assistants where assistant_id in (${id}, ${assistantId(id)}) for update`, id)
+/** The same for a run: the assistants that stand for graphs are nobody's, so no filter by owner hides them. */
+export function* findUsableAssistant(id: string, allowed?: Filter): Steps<Assistant> {
+  const usable = allowed ? sql`and (system = 1 or ${permitted(allowed)})` : empty
+  return yield* find(sql`select * from assistants where ${named(id)} ${usable}`, id)
+}
+
+/** As `findAssistant`, held until the end of the transaction. */
+export function* lockAssistant(id: string, allowed?: Filter): Steps<Assistant> {
+  return yield* find(sql`select * from assistants where ${named(id)} ${andAllowed(allowed)} for update`, id)
+}
+
+function named(id: string): Sql {
+  return sql`assistant_id in (${id}, ${assistantId(id)})`
 }
 
 function* find(query: Sql, id: string): Steps<Assistant> {

@@ -5,7 +5,8 @@
 // are not made up for one by one: the cron fires once, late, and goes on from now.
 import sql, { empty, type Sql } from 'sql-template-tag'
 import { all, first, type Steps, transition } from '../db/database.ts'
-import { findAssistant } from './assistants.ts'
+import { andAllowed, type Filter, type Guarded } from './access.ts'
+import { findAssistant, findUsableAssistant } from './assistants.ts'
 import { RunloomError } from './errors.ts'
 import { assistantId } from './ids.ts'
 import { jsonText } from './json.ts'
@@ -20,6 +21,8 @@ export interface Cron extends Schedule {
   thread_id: string | null
   /** Who made it. */
   user_id: string | null
+  /** The same as its runs have it, a `User` as JSON. */
+  auth_user: string | null
   /** A `CronPayload` as JSON. */
   payload: string
   metadata: string
@@ -42,11 +45,14 @@ export interface CronPayload {
   [option: string]: unknown
 }
 
-export interface NewCron extends Schedule {
+/** `allowed` says which thread it may run on. */
+export interface NewCron extends Schedule, Guarded {
   cron_id: string
   assistant_id: string
+  assistant_allowed?: Filter | undefined
   thread_id: string | null
   user_id: string | null
+  auth_user?: string | null
   payload: CronPayload
   metadata: Record<string, unknown>
   on_run_completed: 'delete' | 'keep'
@@ -54,25 +60,29 @@ export interface NewCron extends Schedule {
 }
 
 export const createCron = transition(import.meta.url, 'createCron', function* (cron: NewCron): Steps<Cron> {
-  const { assistant_id } = yield* findAssistant(cron.assistant_id)
-  const { cron_id, thread_id, user_id, schedule, timezone, end_time, payload, metadata } = cron
-  if (thread_id !== null) yield* lockThread(thread_id)
+  const { assistant_id } = yield* findUsableAssistant(cron.assistant_id, cron.assistant_allowed)
+  const { cron_id, thread_id, user_id, auth_user = null, schedule, timezone, end_time, payload, metadata } = cron
+  if (thread_id !== null) yield* lockThread(thread_id, cron.allowed)
   const next = yield* checkedNext(cron)
   return (yield* first<Cron>(sql`
-    insert into crons (cron_id, assistant_id, thread_id, user_id, schedule, timezone, end_time, payload, metadata,
+    insert into crons (cron_id, assistant_id, thread_id, user_id, auth_user, schedule, timezone, end_time, payload, metadata,
       on_run_completed, enabled, next_run_date, created_at, updated_at)
-    values (${cron_id}, ${assistant_id}, ${thread_id}, ${user_id}, ${schedule}, ${timezone}, ${end_time},
+    values (${cron_id}, ${assistant_id}, ${thread_id}, ${user_id}, ${auth_user}, ${schedule}, ${timezone}, ${end_time},
       ${jsonText(payload)}, ${jsonText(metadata)}, ${thread_id === null ? cron.on_run_completed : null},
       ${cron.enabled ? 1 : 0}, ${cron.enabled ? next : null}, now_iso(), now_iso())
     returning *`)) as Cron
 })
 
-export const getCron = transition(import.meta.url, 'getCron', function* (cron_id: string): Steps<Cron> {
-  return (yield* first<Cron>(sql`select * from crons where cron_id = ${cron_id}`)) ?? missing(cron_id)
+export const getCron = transition(import.meta.url, 'getCron', function* ({ cron_id, allowed }: CronKey): Steps<Cron> {
+  const cron = yield* first<Cron>(sql`select * from crons where cron_id = ${cron_id} ${andAllowed(allowed)}`)
+  return cron ?? missing(cron_id)
 })
 
-export interface CronPatch {
+export interface CronKey extends Guarded {
   cron_id: string
+}
+
+export interface CronPatch extends CronKey {
   schedule?: string
   timezone?: string
   /** Null removes it. */
@@ -87,7 +97,8 @@ export interface CronPatch {
 
 /** Changes what is given. The next date is found anew when something changes that it depends on. */
 export const patchCron = transition(import.meta.url, 'patchCron', function* (patch: CronPatch): Steps<Cron> {
-  const cron = yield* first<Cron>(sql`select * from crons where cron_id = ${patch.cron_id} for update`)
+  const cron = yield* first<Cron>(sql`
+    select * from crons where cron_id = ${patch.cron_id} ${andAllowed(patch.allowed)} for update`)
   if (!cron) return missing(patch.cron_id)
   const { schedule = cron.schedule, timezone = cron.timezone, end_time = cron.end_time } = patch
   const { enabled = cron.enabled === 1, on_run_completed = cron.on_run_completed } = patch
@@ -104,12 +115,18 @@ export const patchCron = transition(import.meta.url, 'patchCron', function* (pat
     where cron_id = ${patch.cron_id} returning *`)) as Cron
 })
 
-export const deleteCron = transition(import.meta.url, 'deleteCron', function* (cron_id: string): Steps<void> {
-  const deleted = yield* first(sql`delete from crons where cron_id = ${cron_id} returning cron_id`)
-  if (!deleted) missing(cron_id)
-})
+export const deleteCron = transition(
+  import.meta.url,
+  'deleteCron',
+  function* ({ cron_id, allowed }: CronKey): Steps<void> {
+    const deleted = yield* first(
+      sql`delete from crons where cron_id = ${cron_id} ${andAllowed(allowed)} returning cron_id`,
+    )
+    if (!deleted) missing(cron_id)
+  },
+)
 
-export interface CronFilter {
+export interface CronFilter extends Guarded {
   /** Or a graph's id, for its system assistant. */
   assistant_id?: string
   thread_id?: string
@@ -154,8 +171,8 @@ function* count(filter: CronFilter): Steps<number> {
   return (yield* first<{ n: number }>(sql`select count(*) as n from crons where ${matching(filter)}`))?.n ?? 0
 }
 
-function matching({ assistant_id, thread_id, enabled, metadata }: CronFilter): Sql {
-  return sql`1 = 1
+function matching({ assistant_id, thread_id, enabled, metadata, allowed }: CronFilter): Sql {
+  return sql`1 = 1 ${andAllowed(allowed)}
     ${assistant_id === undefined ? empty : sql`and assistant_id in (${assistant_id}, ${assistantId(assistant_id)})`}
     ${thread_id === undefined ? empty : sql`and thread_id = ${thread_id}`}
     ${enabled === undefined ? empty : sql`and enabled = ${enabled ? 1 : 0}`}
@@ -224,6 +241,7 @@ function runOf(cron: Cron, { run_id, new_thread_id }: Fire): CreateRun {
     metadata: { ...JSON.parse(cron.metadata), cron_id: cron.cron_id },
     multitask_strategy,
     after_ms: 0,
+    auth_user: cron.auth_user,
   }
 }
 

@@ -18,8 +18,8 @@ export interface DelivererPorts {
   policy: WebhookPolicy
   /** What to send for a run, as JSON text; undefined when the run is gone. */
   body: (run_id: string) => Promise<string | undefined>
-  /** Calls one of this server's own routes. */
-  callHere: (path: string, init: RequestInit) => Promise<Response>
+  /** Calls one of this server's own routes, as who made the run. */
+  callHere: (path: string, init: RequestInit, run_id: string) => Promise<Response>
 }
 
 export interface DelivererOptions {
@@ -126,7 +126,7 @@ export class Deliverer {
       const body = await this.#ports.body(delivery.run_id)
       if (body === undefined) return { response_status: null, error: 'the run is gone', final: true }
       const signal = AbortSignal.any([timeout, this.#closing.signal])
-      const response_status = await this.#post(target, this.#headers(delivery, body), body, signal)
+      const response_status = await this.#post(target, delivery, body, signal)
       return { response_status, error: complaint(response_status) }
     } catch (error) {
       const final = error instanceof Refused
@@ -147,13 +147,14 @@ export class Deliverer {
     }
   }
 
-  async #post(target: Target, headers: Record<string, string>, body: string, signal: AbortSignal): Promise<number> {
+  async #post(target: Target, delivery: Delivery, body: string, signal: AbortSignal): Promise<number> {
+    const headers = this.#headers(delivery, body)
     if ('url' in target)
       return post(target.url, { headers, body, signal, agent: this.#ports.policy.guard.agent(target.url) })
     const gone = new Promise<never>((_, reject) => {
       signal.addEventListener('abort', () => reject(signal.reason), { once: true })
     })
-    const call = this.#ports.callHere(target.path, { method: 'POST', headers, body, signal })
+    const call = this.#ports.callHere(target.path, { method: 'POST', headers, body, signal }, delivery.run_id)
     const response = await Promise.race([call, gone])
     await response.body?.cancel()
     return response.status

@@ -4,6 +4,8 @@ export type ErrorCode =
   | 'invalid' // the request is wrong; the message names the field and what to do
   | 'no_graph' // the thread has none that could be asked
   | 'malformed' // the request makes no sense at all, whatever its fields are
+  | 'unauthenticated' // nobody known asks
+  | 'forbidden' // who asks may not
   | 'not_found'
   | 'gone' // it existed and was deleted
   | 'conflict' // the state of the thread or run forbids it

@@ -3,6 +3,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import sql, { empty, join, type Sql } from 'sql-template-tag'
 import { all, first, type Steps, transition } from '../db/database.ts'
+import { type Condition, conditions, containing, type Filter, type Guarded } from './access.ts'
 import { RunloomError } from './errors.ts'
 import { type Near, nearestItems, replaceVectors, type TextVector } from './item-vectors.ts'
 import { jsonText } from './json.ts'
@@ -31,12 +32,12 @@ export interface ItemName {
 }
 
 /** Whether reading an item gives it its whole time to live again. */
-interface Refreshing {
+interface Refreshing extends Guarded {
   refresh?: boolean
 }
 
 /** `value` is an object as `jsonText` writes it, or null to delete the item. */
-export interface PutItem extends ItemName {
+export interface PutItem extends ItemName, Guarded {
   value: string | null
   /** For ever without one. */
   ttl_ms?: number
@@ -54,7 +55,7 @@ export interface ItemSearch extends Refreshing {
   offset: number
 }
 
-export interface NamespaceSearch {
+export interface NamespaceSearch extends Guarded {
   /** What namespaces begin or end with, all of it; the label `*` stands for any. */
   match: { end: 'prefix' | 'suffix'; labels: string[] }[]
   /** Namespaces are cut to so many labels, and each is listed once. */
@@ -98,9 +99,9 @@ export const batchItems = transition(import.meta.url, 'batchItems', function* (o
 const COLUMNS = sql`namespace, key, value, created_at, updated_at, ttl_ms`
 const ALIVE = sql`(expires_at is null or expires_at > (select now_ms()))`
 
-function* getItem({ namespace, key, refresh }: ItemName & Refreshing): Steps<Item | null> {
+function* getItem({ namespace, key, refresh, allowed }: ItemName & Refreshing): Steps<Item | null> {
   const found = yield* first<ItemRow>(sql`
-    select ${COLUMNS} from items where namespace = ${path(namespace)} and key = ${checkedKey(key)} and ${ALIVE}`)
+    select ${COLUMNS} from items where namespace = ${path(namespace)} and key = ${checkedKey(key)} and ${ALIVE} ${andItemAllowed(allowed)}`)
   if (found && refresh) yield* refreshItems([found])
   return found ? item(found) : null
 }
@@ -111,13 +112,15 @@ function* refreshItems(items: ItemRow[]): Steps<void> {
   yield sql`update items set expires_at = now_ms() + ttl_ms where (namespace, key) in (values ${join(names)})`
 }
 
-function* putItem({ namespace, key, value, ttl_ms, meaning }: PutItem): Steps<void> {
+function* putItem({ namespace, key, value, ttl_ms, meaning, allowed }: PutItem): Steps<void> {
   if (namespace.length === 0) throw new RunloomError('invalid', 'namespace: must have at least one label')
   if (namespace[0] === 'langgraph') throw new RunloomError('invalid', 'namespace: must not begin with "langgraph"')
   const name = path(namespace)
   checkedKey(key)
+  const named = sql`items.namespace = ${name} and items.key = ${key}`
   if (value === null) {
-    yield sql`delete from items where namespace = ${name} and key = ${key}`
+    yield sql`delete from items where ${named} ${andItemAllowed(allowed)}`
+    if (allowed && (yield* first(sql`select 1 as found from items where ${named} and ${ALIVE}`))) foreign(key)
     return
   }
   // What takes the place of one that has expired, and is not swept yet, is new.
@@ -129,8 +132,13 @@ function* putItem({ namespace, key, value, ttl_ms, meaning }: PutItem): Steps<vo
     on conflict (namespace, key) do update set value = excluded.value, updated_at = excluded.updated_at,
       ttl_ms = excluded.ttl_ms, expires_at = excluded.expires_at,
       created_at = case when items.expires_at <= (select now_ms()) then excluded.created_at else items.created_at end
+      ${allowed ? sql`where items.expires_at <= (select now_ms()) or ${itemPermitted(allowed)}` : empty}
     returning ${COLUMNS}`)
-  const made_at = (put as ItemRow).updated_at
+  if (!put) return foreign(key)
+  if (allowed && !(yield* first(sql`select 1 as found from items where ${named} and ${itemPermitted(allowed)}`))) {
+    throw new RunloomError('forbidden', `Item "${key}" is nothing that you may put there`)
+  }
+  const made_at = put.updated_at
   if (meaning) yield* replaceVectors({ namespace: name, key, made_at, ...meaning })
 }
 
@@ -149,16 +157,14 @@ export const sweepItems = transition(import.meta.url, 'sweepItems', function* (l
 const PAGE = 500
 
 function* searchItems(search: ItemSearch): Steps<Item[]> {
-  const { namespace_prefix, filter = {}, near, limit, offset, refresh } = search
-  const conditions = Object.entries(filter).flatMap(conditionsOf)
-  const scalars = conditions.filter(([, operator, wanted]) => operator === '$eq' && !isObject(wanted))
+  const { namespace_prefix, filter = {}, near, limit, offset, refresh, allowed } = search
+  const wanted = Object.entries(filter).flatMap(conditionsOf)
+  const scalars = wanted.filter(([, operator, wanted]) => operator === '$eq' && !isObject(wanted))
   const within = below(namespace_prefix)
-  const where = sql`${within} and ${ALIVE} ${equalling(scalars)}`
+  const where = sql`${within} and ${ALIVE} ${andItemAllowed(allowed)} ${equalling(scalars)}`
   const pages = near ? nearestPages({ within, where, near }) : latestPages(where)
   const rows =
-    scalars.length === conditions.length
-      ? yield* pages(limit, offset)
-      : yield* matching(pages, conditions, limit, offset)
+    scalars.length === wanted.length ? yield* pages(limit, offset) : yield* matching(pages, wanted, limit, offset)
   if (refresh) yield* refreshItems(rows)
   return rows.map(item)
 }
@@ -167,12 +173,12 @@ function* searchItems(search: ItemSearch): Steps<Item[]> {
 type Pages = (limit: number, offset: number, last?: ItemRow) => Steps<ItemRow[]>
 
 /** What matches conditions that only the value itself tells. */
-function* matching(pages: Pages, conditions: Condition[], limit: number, offset: number): Steps<ItemRow[]> {
+function* matching(pages: Pages, wanted: Comparison[], limit: number, offset: number): Steps<ItemRow[]> {
   const found: ItemRow[] = []
   let last: ItemRow | undefined
   for (let seen = 0, more = true; more && found.length < offset + limit; seen += PAGE) {
     const rows: ItemRow[] = yield* pages(PAGE, seen, last)
-    found.push(...rows.filter(({ value }) => matches(JSON.parse(value), conditions)))
+    found.push(...rows.filter(({ value }) => matches(JSON.parse(value), wanted)))
     last = rows.at(-1)
     more = rows.length === PAGE
   }
@@ -197,17 +203,17 @@ function after(last: ItemRow | undefined): Sql {
     or (updated_at = ${last.updated_at} and (namespace, key) > (${last.namespace}, ${last.key})))`
 }
 
-function equalling(conditions: Condition[]): Sql {
-  if (conditions.length === 0) return empty
-  const tests = conditions.map(([field, , wanted]) => sql`json_contains(value, ${jsonText({ [field]: wanted })}) = 1`)
+function equalling(scalars: Comparison[]): Sql {
+  if (scalars.length === 0) return empty
+  const tests = scalars.map(([field, , wanted]) => sql`json_contains(value, ${jsonText({ [field]: wanted })}) = 1`)
   return sql`and ${join(tests, ' and ')}`
 }
 
 /** In the order of their labels' bytes. */
-function* listNamespaces({ match, max_depth, limit, offset }: NamespaceSearch): Steps<string[][]> {
+function* listNamespaces({ match, max_depth, limit, offset, allowed }: NamespaceSearch): Steps<string[][]> {
   const prefixes = match.filter(({ end }) => end === 'prefix').map(({ labels }) => below(untilWildcard(labels)))
   const rows = yield* all<Pick<ItemRow, 'namespace'>>(sql`
-    select distinct namespace from items where ${join([ALIVE, ...prefixes], ' and ')} order by namespace`)
+    select distinct namespace from items where ${join([ALIVE, ...prefixes], ' and ')} ${andItemAllowed(allowed)} order by namespace`)
   const found = rows
     .map(row => labels(row.namespace))
     .filter(namespace => match.every(pattern => fits(namespace, pattern)))
@@ -233,6 +239,35 @@ function below(prefix: string[]): Sql {
   const from = path(prefix)
   // "/" is the character after the dot that ends a label.
   return sql`namespace >= ${from} and namespace < ${`${from.slice(0, -1)}/`}`
+}
+
+function andItemAllowed(allowed: Filter | undefined): Sql {
+  return allowed ? sql`and ${itemPermitted(allowed)}` : empty
+}
+
+/** A filter looks at the fields of the value, at `namespace` as a list of labels, and at `key`. */
+function itemPermitted(allowed: Filter): Sql {
+  return conditions(allowed, condition => {
+    if (condition.key === 'namespace') return namespaceHas(condition)
+    if (condition.key !== 'key') return sql`json_contains(items.value, ${containing(condition)}) = 1`
+    const named = 'equals' in condition && typeof condition.equals === 'string'
+    return named ? sql`items.key = ${condition.equals as string}` : sql`1 = 0`
+  })
+}
+
+function namespaceHas(condition: Condition): Sql {
+  if ('equals' in condition) return sql`1 = 0`
+  const found = condition.contains.map(label =>
+    typeof label === 'string' && !label.includes('.')
+      ? sql`replace('.' || items.namespace, ${`.${label}.`}, '') <> '.' || items.namespace`
+      : sql`1 = 0`,
+  )
+  return join([sql`1 = 1`, ...found], ' and ')
+}
+
+/** There is an item of that name, and it is somebody else's. */
+function foreign(key: string): never {
+  throw new RunloomError('not_found', `Item "${key}" not found`)
 }
 
 function distinct(namespaces: string[][]): string[][] {
@@ -279,19 +314,19 @@ const OPERATORS = {
   $nin: (found: unknown, wanted: unknown) => !among(found, wanted),
 }
 
-type Condition = [field: string, operator: keyof typeof OPERATORS, wanted: unknown]
+type Comparison = [field: string, operator: keyof typeof OPERATORS, wanted: unknown]
 
-function conditionsOf([field, wanted]: [string, unknown]): Condition[] {
+function conditionsOf([field, wanted]: [string, unknown]): Comparison[] {
   if (!isObject(wanted) || !Object.keys(wanted).some(key => key.startsWith('$'))) return [[field, '$eq', wanted]]
   return Object.entries(wanted).map(([operator, operand]) => {
-    if (Object.hasOwn(OPERATORS, operator)) return [field, operator as Condition[1], operand]
+    if (Object.hasOwn(OPERATORS, operator)) return [field, operator as Comparison[1], operand]
     const known = Object.keys(OPERATORS).join(', ')
     throw new RunloomError('invalid', `filter.${field}: "${operator}" is no operator; use one of ${known}`)
   })
 }
 
-function matches(value: Record<string, unknown>, conditions: Condition[]): boolean {
-  return conditions.every(([field, operator, wanted]) => OPERATORS[operator](value[field], wanted))
+function matches(value: Record<string, unknown>, wanted: Comparison[]): boolean {
+  return wanted.every(([field, operator, operand]) => OPERATORS[operator](value[field], operand))
 }
 
 function same(found: unknown, wanted: unknown): boolean {

@@ -10,12 +10,23 @@
 // `cancel_action` on its row: the first one wins, its owner (or whoever claims it next) carries it out.
 import sql, { empty, join } from 'sql-template-tag'
 import { all, first, type Steps, transition } from '../db/database.ts'
-import { type Assistant, findAssistant } from './assistants.ts'
+import type { Filter, Guarded } from './access.ts'
+import { type Assistant, findUsableAssistant } from './assistants.ts'
 import { type ClaimOptions, endRun, eraseRun, KEY_LIFETIME_MS, startRun } from './claims.ts'
 import { RunloomError } from './errors.ts'
 import type { ClaimedRun } from './executor.ts'
 import { jsonText } from './json.ts'
-import { insertThread, lockThread, refreshed, refreshThread, type Thread } from './threads.ts'
+import { andThreadAllowed, findRun, type RunKey } from './run-keys.ts'
+import {
+  getThread,
+  insertThread,
+  lockThread,
+  refreshed,
+  refreshThread,
+  type Thread,
+  type ThreadKey,
+} from './threads.ts'
+import type { User } from './users.ts'
 
 export type RunStatus = 'pending' | 'running' | 'success' | 'error' | 'timeout' | 'interrupted'
 
@@ -43,24 +54,33 @@ export interface Run {
   /** JSON `{reason, by?, error?, interrupts?}` once it has ended. */
   ending: string | null
   base_seq: number | null
+  /** Who made it, a `User` as JSON; null where nobody has to say. */
+  auth_user: string | null
 }
 
 /** `interrupt` keeps what the run stored; `rollback` erases run and checkpoints; `delete` keeps checkpoints only. */
 export type CancelAction = 'interrupt' | 'rollback' | 'delete'
 export type MultitaskStrategy = 'reject' | 'enqueue' | 'interrupt' | 'rollback'
 
-export interface CreateRun {
+/** `allowed` says which thread may be run on, where it exists. */
+export interface CreateRun extends Guarded {
   run_id: string
   thread_id: string
   assistant_id: string
+  assistant_allowed?: Filter | undefined
   /** What to do when the thread is unknown. `temporary`: create one that goes after its run. */
   if_not_exists: 'reject' | 'create' | 'temporary'
+  /** Of a thread that it creates; the run's without it. */
+  thread_metadata?: Record<string, unknown>
+  /** Who makes it, as JSON. */
+  auth_user?: string | null
   /** JSON objects as the client sent them; config, context and metadata are merged with the assistant's and thread's. */
   kwargs: Record<string, unknown> & { config?: RunConfig; context?: Record<string, unknown> }
   metadata: Record<string, unknown>
   multitask_strategy: MultitaskStrategy
   after_ms: number
-  idempotency?: { face: string; key: string; body_hash: string }
+  /** `owner` is who used the key: what others made with theirs is not shown. */
+  idempotency?: { face: string; owner?: string; key: string; body_hash: string }
   /** Start it here in the same transaction when nothing else is in flight on the thread. */
   claim?: ClaimOptions
 }
@@ -84,7 +104,7 @@ export interface Created {
 export const createRun = transition(import.meta.url, 'createRun', function* (args: CreateRun): Steps<Created> {
   const earlier = yield* earlierRun(args)
   if (earlier) return { run: earlier, repeated: true, superseded: [] }
-  const assistant = yield* findAssistant(args.assistant_id)
+  const assistant = yield* findUsableAssistant(args.assistant_id, args.assistant_allowed)
   const thread = yield* threadOf(args, assistant)
   const { superseded, busy } = yield* applyStrategy(args, thread)
   const position = thread.last_position + 1
@@ -93,10 +113,10 @@ export const createRun = transition(import.meta.url, 'createRun', function* (arg
   const { run_id } = args
   yield sql`
     insert into runs (run_id, thread_id, position, kind, assistant_id, status, metadata, kwargs, multitask_strategy,
-      created_at, updated_at, not_before, crashes)
+      created_at, updated_at, not_before, crashes, auth_user)
     values (${run_id}, ${thread.thread_id}, ${position}, 'graph', ${assistant.assistant_id}, 'pending',
       ${jsonText(metadata)}, ${kwargs}, ${args.multitask_strategy}, now_iso(), now_iso(),
-      now_ms() + ${args.after_ms}, 0)`
+      now_ms() + ${args.after_ms}, 0, ${args.auth_user ?? null})`
   yield sql`insert into run_heads (run_id, attempt, last_seq, ended) values (${run_id}, 0, 0, 0)`
   yield sql`
     update threads set last_position = ${position}, config = ${threadConfig(args, thread)},
@@ -114,14 +134,7 @@ export const getRun = transition(import.meta.url, 'getRun', function* (args: Run
   return yield* findRun(args)
 })
 
-export interface RunKey {
-  run_id: string
-  /** When given, a run of another thread is not found. */
-  thread_id?: string
-}
-
-export interface RunList {
-  thread_id: string
+export interface RunList extends ThreadKey {
   status?: string
   metadata?: string
   limit: number
@@ -130,10 +143,8 @@ export interface RunList {
 
 /** Newest first. */
 export const listRuns = transition(import.meta.url, 'listRuns', function* (args: RunList): Steps<Run[]> {
-  const { thread_id, status, metadata, limit, offset } = args
-  if (!(yield* first(sql`select 1 as found from threads where thread_id = ${thread_id}`))) {
-    throw new RunloomError('not_found', `Thread ${thread_id} not found`)
-  }
+  const { thread_id, allowed, status, metadata, limit, offset } = args
+  yield* getThread.steps({ thread_id, allowed })
   return yield* all<Run>(sql`
     select * from runs where thread_id = ${thread_id}
     ${status === undefined ? empty : sql`and status = ${status}`}
@@ -164,10 +175,10 @@ export const cancelRun = transition(
 export const runsInFlight = transition(
   import.meta.url,
   'runsInFlight',
-  function* (args: { status?: string; thread_id?: string; run_ids?: string[] }): Steps<RunKey[]> {
-    const { status, thread_id, run_ids } = args
+  function* (args: Guarded & { status?: string; thread_id?: string; run_ids?: string[] }): Steps<RunKey[]> {
+    const { status, thread_id, run_ids, allowed } = args
     return yield* all<Required<RunKey>>(sql`
-      select run_id, thread_id from runs where status in ('pending', 'running')
+      select run_id, thread_id from runs where status in ('pending', 'running') ${andThreadAllowed(allowed)}
       ${status === undefined ? empty : sql`and status = ${status}`}
       ${thread_id === undefined ? empty : sql`and thread_id = ${thread_id}`}
       ${run_ids === undefined ? empty : sql`and run_id in (${join(run_ids)})`}`)
@@ -189,6 +200,12 @@ export const deleteRun = transition(
   },
 )
 
+/** Who made a run; undefined where nobody had to say, or it is gone. */
+export const userOfRun = transition(import.meta.url, 'userOfRun', function* (run_id: string): Steps<User | undefined> {
+  const run = yield* first<Pick<Run, 'auth_user'>>(sql`select auth_user from runs where run_id = ${run_id}`)
+  return run?.auth_user ? JSON.parse(run.auth_user) : undefined
+})
+
 export interface Outcome {
   run: Run
   /** The last root state, as the log has it. */
@@ -209,13 +226,6 @@ export const runOutcome = transition(import.meta.url, 'runOutcome', function* (r
 
 export function isEnded(run: Run): boolean {
   return run.status !== 'pending' && run.status !== 'running'
-}
-
-function* findRun({ run_id, thread_id }: RunKey): Steps<Run> {
-  const run = yield* first<Run>(sql`
-    select * from runs where run_id = ${run_id} ${thread_id === undefined ? empty : sql`and thread_id = ${thread_id}`}`)
-  if (!run) throw new RunloomError('not_found', `Run ${run_id} not found`)
-  return run
 }
 
 /**
@@ -268,18 +278,18 @@ function* applyStrategy(args: CreateRun, thread: Thread): Steps<{ superseded: st
 /** The run that an idempotency key made before, after taking the key when it is new. */
 function* earlierRun({ run_id, idempotency }: CreateRun): Steps<Run | undefined> {
   if (!idempotency) return undefined
-  const { face, key, body_hash } = idempotency
+  const { face, owner = '', key, body_hash } = idempotency
   const taken = yield* first(sql`
-    insert into idempotency_keys (face, idempotency_key, body_hash, run_id, created_ms)
-    values (${face}, ${key}, ${body_hash}, ${run_id}, now_ms())
-    on conflict (face, idempotency_key) do update
+    insert into idempotency_keys (face, owner, idempotency_key, body_hash, run_id, created_ms)
+    values (${face}, ${owner}, ${key}, ${body_hash}, ${run_id}, now_ms())
+    on conflict (face, owner, idempotency_key) do update
       set body_hash = excluded.body_hash, run_id = excluded.run_id, created_ms = excluded.created_ms
       where idempotency_keys.created_ms < excluded.created_ms - ${KEY_LIFETIME_MS}
     returning run_id`)
   if (taken) return undefined
-  const known = (yield* first<{ body_hash: string; run_id: string }>(
-    sql`select body_hash, run_id from idempotency_keys where face = ${face} and idempotency_key = ${key}`,
-  )) as { body_hash: string; run_id: string }
+  const known = (yield* first<{ body_hash: string; run_id: string }>(sql`
+    select body_hash, run_id from idempotency_keys
+    where face = ${face} and owner = ${owner} and idempotency_key = ${key}`)) as { body_hash: string; run_id: string }
   if (known.body_hash !== body_hash) {
     throw new RunloomError('conflict', `Idempotency-Key "${key}" was used with another request; use a new key`)
   }
@@ -289,15 +299,16 @@ function* earlierRun({ run_id, idempotency }: CreateRun): Steps<Run | undefined>
 }
 
 function* threadOf(args: CreateRun, assistant: Assistant): Steps<Thread> {
-  const { thread_id, if_not_exists, metadata } = args
-  if (if_not_exists === 'reject') return yield* lockThread(thread_id)
+  const { thread_id, if_not_exists, metadata, thread_metadata = metadata, allowed } = args
+  if (if_not_exists === 'reject') return yield* lockThread(thread_id, allowed)
   const { graph_id, assistant_id } = assistant
-  const made = jsonText({ ...metadata, graph_id, assistant_id })
+  const made = jsonText({ ...thread_metadata, graph_id, assistant_id })
   for (;;) {
     const inserted = yield* insertThread({ thread_id, metadata: made, hidden: if_not_exists === 'temporary' ? 1 : 0 })
     if (inserted) return inserted
     const thread = yield* first<Thread>(sql`select * from threads where thread_id = ${thread_id} for update`)
-    if (thread) return thread // else one that was there has been deleted since
+    // else one that was there has been deleted since
+    if (thread) return allowed ? yield* lockThread(thread_id, allowed) : thread
   }
 }
 

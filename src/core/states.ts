@@ -3,7 +3,15 @@
 import sql, { empty } from 'sql-template-tag'
 import { type Bulk, first, mergeBulks, type Steps, transition } from '../db/database.ts'
 import { RunloomError } from './errors.ts'
-import { type CreateThread, existingThread, insertThread, lockThread, refreshThread, type Thread } from './threads.ts'
+import {
+  type CreateThread,
+  existingThread,
+  insertThread,
+  lockThread,
+  refreshThread,
+  type Thread,
+  type ThreadKey,
+} from './threads.ts'
 
 /** A computed state, as rows, and what the thread waits for with it. */
 export interface NewState {
@@ -15,8 +23,7 @@ export interface NewState {
   interrupts: string
 }
 
-export interface StateUpdate extends NewState {
-  thread_id: string
+export interface StateUpdate extends NewState, ThreadKey {
   /** The newest root checkpoint that the update was computed from, if there was one. */
   head: string | undefined
   /** Stored checkpoints that it refers to. */
@@ -32,8 +39,8 @@ export interface CheckpointName {
 export const commitState = transition(
   import.meta.url,
   'commitState',
-  function* ({ thread_id, head, sources, ...made }: StateUpdate): Steps<boolean> {
-    yield* lockThread(thread_id)
+  function* ({ thread_id, allowed, head, sources, ...made }: StateUpdate): Steps<boolean> {
+    yield* lockThread(thread_id, allowed)
     yield* refuseInFlight(thread_id)
     if ((yield* headOf(thread_id)) !== head) return false
     for (const { checkpoint_ns, checkpoint_id } of sources) {
@@ -46,6 +53,14 @@ export const commitState = transition(
     return true
   },
 )
+
+/** The thread that has the id already, as `createThread` answers it; undefined when there is none. */
+export const takenThread = transition(import.meta.url, 'takenThread', function* (args: CreateThread): Steps<
+  Thread | undefined
+> {
+  const taken = yield* first(sql`select 1 as taken from threads where thread_id = ${args.thread_id}`)
+  return taken ? yield* existingThread(args) : undefined
+})
 
 /** Creates a thread that has a state already: both, or nothing. */
 export const createThreadWithState = transition(
@@ -65,8 +80,8 @@ const FIXED = ['source', 'step', 'parents']
 export const patchStateMetadata = transition(
   import.meta.url,
   'patchStateMetadata',
-  function* ({ thread_id, metadata }: { thread_id: string; metadata: string }): Steps<void> {
-    yield* lockThread(thread_id)
+  function* ({ thread_id, allowed, metadata }: ThreadKey & { metadata: string }): Steps<void> {
+    yield* lockThread(thread_id, allowed)
     yield* refuseInFlight(thread_id)
     const checkpoint_id = yield* headOf(thread_id)
     if (checkpoint_id === undefined) throw new RunloomError('not_found', `Thread ${thread_id} has no state yet`)

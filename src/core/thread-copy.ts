@@ -1,7 +1,14 @@
 // Copying a thread: its whole state in one transaction, without reading any of it (contracts: langgraph §3).
 import sql, { type Sql } from 'sql-template-tag'
 import { all, first, type Steps, transition } from '../db/database.ts'
-import { insertThread, lockThread, type Thread } from './threads.ts'
+import { jsonText } from './json.ts'
+import { insertThread, lockThread, type Thread, type ThreadKey } from './threads.ts'
+
+export interface CopyThread extends ThreadKey {
+  copy_id: string
+  /** What the copy's metadata has beyond the thread's. */
+  metadata?: Record<string, unknown>
+}
 
 /**
  * Copies a thread with its state, not its runs. The copy rests: of a run that executes it has what that run has stored so
@@ -10,10 +17,10 @@ import { insertThread, lockThread, type Thread } from './threads.ts'
 export const copyThread = transition(
   import.meta.url,
   'copyThread',
-  function* ({ thread_id, copy_id }: { thread_id: string; copy_id: string }): Steps<Thread> {
-    const thread = yield* lockThread(thread_id)
+  function* ({ thread_id, copy_id, metadata: own = {}, allowed }: CopyThread): Steps<Thread> {
+    const thread = yield* lockThread(thread_id, allowed)
     const { state, resting_status, state_updated_at } = yield* stateNow(thread)
-    const metadata = JSON.stringify({ ...JSON.parse(thread.metadata), thread_id: copy_id })
+    const metadata = jsonText({ ...JSON.parse(thread.metadata), ...own, thread_id: copy_id })
     const { ttl_minutes, ttl_strategy } = thread
     const ttl = ttl_minutes === null || ttl_strategy === null ? {} : { ttl: { ttl_minutes, ttl_strategy } }
     yield* insertThread({ thread_id: copy_id, metadata, hidden: 0, ...ttl })

@@ -5,8 +5,9 @@ import sql, { join } from 'sql-template-tag'
 import { all, type Database, first, type Steps, transition, unlessOutage } from '../db/database.ts'
 import type { Bus } from '../events/bus.ts'
 import { Closing } from '../events/event-log.ts'
+import { andAllowed } from './access.ts'
 import type { Run } from './runs.ts'
-import type { Thread } from './threads.ts'
+import { selectThread, type ThreadKey } from './threads.ts'
 
 /** A place in a thread's log. `done`: the run that ends there is known to have ended. */
 export interface ThreadCursor {
@@ -23,26 +24,30 @@ interface Next {
 export const nextRun = transition(
   import.meta.url,
   'nextRun',
-  function* ({ thread_id, seq, done }: ThreadCursor & { thread_id: string }): Steps<Next> {
-    const found = yield* first(sql`select 1 as found from threads where thread_id = ${thread_id}`)
+  function* ({ thread_id, allowed, seq, done }: ThreadCursor & ThreadKey): Steps<Next> {
+    const found = yield* first(
+      sql`select 1 as found from threads where thread_id = ${thread_id} ${andAllowed(allowed)}`,
+    )
+    if (!found) return { found: false, run: undefined }
     const run = yield* first<Run>(sql`
       select runs.* from runs join run_heads on run_heads.run_id = runs.run_id
       where thread_id = ${thread_id} and base_seq is not null and base_seq + last_seq >= ${done ? seq + 1 : seq}
       order by base_seq limit 1`)
-    return { found: found !== undefined, run }
+    return { found: true, run }
   },
 )
 
 /** Where a thread's log stands now: behind what has happened, before what a run in flight has yet to do. */
-export const endOfLog = transition(import.meta.url, 'endOfLog', function* (thread_id: string): Steps<
+export const endOfLog = transition(import.meta.url, 'endOfLog', function* (key: ThreadKey): Steps<
   ThreadCursor | undefined
 > {
-  const thread = yield* first<Thread>(sql`select * from threads where thread_id = ${thread_id}`)
+  const thread = yield* selectThread(key)
+  if (!thread) return undefined
   const last = yield* first<{ seq: number; ended: number }>(sql`
     select base_seq + last_seq as seq, ended from runs join run_heads on run_heads.run_id = runs.run_id
-    where thread_id = ${thread_id} and base_seq is not null order by base_seq desc limit 1`)
+    where thread_id = ${key.thread_id} and base_seq is not null order by base_seq desc limit 1`)
   if (last && !last.ended) return { seq: last.seq, done: false }
-  return thread && { seq: Math.max(thread.last_thread_seq, last?.seq ?? 0), done: true }
+  return { seq: Math.max(thread.last_thread_seq, last?.seq ?? 0), done: true }
 })
 
 /** What changes when a thread's next run begins, of many threads at once; threads that are gone are missing. */
@@ -74,15 +79,15 @@ export class ThreadLog {
   }
 
   /** Undefined when there is no such thread. */
-  end(thread_id: string): Promise<ThreadCursor | undefined> {
-    return this.#db.run(endOfLog, thread_id)
+  end({ thread_id, allowed }: ThreadKey): Promise<ThreadCursor | undefined> {
+    return this.#db.run(endOfLog, { thread_id, allowed })
   }
 
   /**
    * The run that the log goes on with after a cursor, as soon as there is one; undefined when the thread is gone, or at
    * the signal. Throws Closing when this log closes first. An outage of the database is waited out.
    */
-  async next(thread_id: string, after: ThreadCursor, signal: AbortSignal): Promise<Run | undefined> {
+  async next({ thread_id, allowed }: ThreadKey, after: ThreadCursor, signal: AbortSignal): Promise<Run | undefined> {
     let woken = Promise.withResolvers<void>()
     const wake = () => woken.resolve()
     const unsubscribe = this.#bus.subscribe(`thread:${thread_id}`, wake)
@@ -94,7 +99,7 @@ export class ThreadLog {
       while (!signal.aborted) {
         if (this.#closing.signal.aborted) throw new Closing()
         woken = Promise.withResolvers<void>()
-        const next = await unlessOutage(this.#db, nextRun, { thread_id, ...after })
+        const next = await unlessOutage(this.#db, nextRun, { thread_id, allowed, ...after })
         if (!next) continue
         if (!next.found || next.run) return next.run
         await woken.promise

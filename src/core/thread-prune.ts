@@ -3,15 +3,22 @@
 import sql from 'sql-template-tag'
 import { all, type Bulk, first, type Row, type Steps, transition } from '../db/database.ts'
 import { partsOf, REF, type Ref } from '../events/state.ts'
-import { eraseThread, type Thread } from './threads.ts'
+import { andAllowed } from './access.ts'
+import { eraseThread, type Thread, type ThreadKey } from './threads.ts'
 
 /** False when there is no such thread, or a run is in flight on it: that may yet go back to an earlier checkpoint. */
-export const pruneThread = transition(import.meta.url, 'pruneThread', function* (thread_id: string): Steps<boolean> {
-  const thread = yield* first<Thread>(sql`select * from threads where thread_id = ${thread_id} for update`)
-  if (!thread || thread.status === 'busy') return false
-  yield* keepLatest(thread)
-  return true
-})
+export const pruneThread = transition(
+  import.meta.url,
+  'pruneThread',
+  function* ({ thread_id, allowed }: ThreadKey): Steps<boolean> {
+    const thread = yield* first<Thread>(
+      sql`select * from threads where thread_id = ${thread_id} ${andAllowed(allowed)} for update`,
+    )
+    if (!thread || thread.status === 'busy') return false
+    yield* keepLatest(thread)
+    return true
+  },
+)
 
 /** Deletes or prunes threads whose time is over, as each one's strategy says; returns how many it found. */
 export function* sweepExpired(limit: number): Steps<number> {

@@ -5,9 +5,10 @@ import sql, { empty, join, type Sql } from 'sql-template-tag'
 import { all, first, type Steps, transition } from '../db/database.ts'
 import { jsonContains } from '../db/dialect.ts'
 import { listItems, partsOf, type Ref } from '../events/state.ts'
+import { andAllowed, type Guarded } from './access.ts'
 import type { Thread } from './threads.ts'
 
-export interface ThreadFilter {
+export interface ThreadFilter extends Guarded {
   /** JSON that the metadata contains. */
   metadata?: string
   /** JSON that the latest values contain; threads without any do not match. */
@@ -77,8 +78,8 @@ function* count(where: Sql): Steps<number> {
   return (yield* first<{ n: number }>(sql`select count(*) as n from threads where ${where}`))?.n ?? 0
 }
 
-function matching({ metadata, status, ids }: ThreadFilter): Sql {
-  return sql`hidden = 0
+function matching({ metadata, status, ids, allowed }: ThreadFilter): Sql {
+  return sql`hidden = 0 ${andAllowed(allowed)}
     ${metadata === undefined ? empty : sql`and json_contains(metadata, ${metadata}) = 1`}
     ${status === undefined ? empty : sql`and status = ${status}`}
     ${ids === undefined ? empty : ids.length === 0 ? sql`and 1 = 0` : sql`and thread_id in (${join(ids)})`}`

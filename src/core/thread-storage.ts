@@ -2,7 +2,7 @@
 // channel however many checkpoints refer to it, and for each channel that shares it.
 import sql, { type Sql } from 'sql-template-tag'
 import { all, first, type Steps, transition } from '../db/database.ts'
-import { getThread } from './threads.ts'
+import { getThread, type ThreadKey } from './threads.ts'
 
 /** Rows, or values in them, and the bytes of their JSON. */
 interface Amount {
@@ -23,8 +23,8 @@ export interface ThreadStorage {
 export const threadStorage = transition(
   import.meta.url,
   'threadStorage',
-  function* (thread_id: string): Steps<ThreadStorage> {
-    yield* getThread.steps(thread_id)
+  function* (key: ThreadKey): Steps<ThreadStorage> {
+    const { thread_id } = yield* getThread.steps(key)
     const mine = sql`where thread_id = ${thread_id}`
     const rows = yield* amount(
       sql`octet_length(checkpoint) + octet_length(channels) + octet_length(metadata)`,

@@ -2,6 +2,7 @@
 // transition on a thread shares: lock the thread first, refresh its status and due time last.
 import sql, { type Sql } from 'sql-template-tag'
 import { all, first, type Steps, transition } from '../db/database.ts'
+import { andAllowed, type Filter, type Guarded } from './access.ts'
 import { RunloomError } from './errors.ts'
 
 export interface Thread {
@@ -45,7 +46,8 @@ export interface NewThread {
   ttl?: Ttl
 }
 
-export interface CreateThread extends NewThread {
+/** `allowed` says which thread of that id may be shown. */
+export interface CreateThread extends NewThread, Guarded {
   if_exists: 'raise' | 'do_nothing'
 }
 
@@ -53,20 +55,27 @@ export const createThread = transition(import.meta.url, 'createThread', function
   return (yield* insertThread(args)) ?? (yield* existingThread(args))
 })
 
-/** The thread whose id was taken; a conflict unless the caller is content with it. */
-export function* existingThread({ thread_id, if_exists }: CreateThread): Steps<Thread> {
-  if (if_exists === 'raise') {
-    throw new RunloomError('conflict', `Thread ${thread_id} exists already; pass if_exists: "do_nothing" to get it`)
-  }
-  return (yield* first<Thread>(sql`select * from threads where thread_id = ${thread_id}`)) as Thread
+/** The thread whose id was taken; a conflict unless the caller is content with it, and it is theirs. */
+export function* existingThread({ thread_id, if_exists, allowed }: CreateThread): Steps<Thread> {
+  const found = yield* selectThread({ thread_id, allowed })
+  if (found && if_exists === 'do_nothing') return found
+  const remedy = found ? 'pass if_exists: "do_nothing" to get it' : 'choose another id'
+  throw new RunloomError('conflict', `Thread ${thread_id} exists already; ${remedy}`)
 }
 
-export const getThread = transition(import.meta.url, 'getThread', function* (thread_id: string): Steps<Thread> {
-  return (yield* first<Thread>(sql`select * from threads where thread_id = ${thread_id}`)) ?? missing(thread_id)
+export interface ThreadKey extends Guarded {
+  thread_id: string
+}
+
+export const getThread = transition(import.meta.url, 'getThread', function* (key: ThreadKey): Steps<Thread> {
+  return (yield* selectThread(key)) ?? missing(key.thread_id)
 })
 
-export interface ThreadPatch {
-  thread_id: string
+export function* selectThread({ thread_id, allowed }: ThreadKey): Steps<Thread | undefined> {
+  return yield* first<Thread>(sql`select * from threads where thread_id = ${thread_id} ${andAllowed(allowed)}`)
+}
+
+export interface ThreadPatch extends ThreadKey {
   metadata: string
   ttl?: Ttl
 }
@@ -75,8 +84,8 @@ export interface ThreadPatch {
 export const patchThread = transition(
   import.meta.url,
   'patchThread',
-  function* ({ thread_id, metadata, ttl }: ThreadPatch): Steps<Thread> {
-    const thread = yield* lockThread(thread_id)
+  function* ({ thread_id, metadata, ttl, allowed }: ThreadPatch): Steps<Thread> {
+    const thread = yield* lockThread(thread_id, allowed)
     const merged = JSON.stringify({ ...JSON.parse(thread.metadata), ...JSON.parse(metadata) })
     const { ttl_minutes, ttl_strategy } = ttl ?? thread
     return (yield* first<Thread>(sql`
@@ -87,19 +96,20 @@ export const patchThread = transition(
 )
 
 /** Removes a thread and all that is in it. Runs in flight lose their row, and with it the right to write. */
-export const deleteThread = transition(import.meta.url, 'deleteThread', function* (thread_id: string): Steps<string[]> {
-  yield* lockThread(thread_id)
-  return yield* eraseThread(thread_id)
+export const deleteThread = transition(import.meta.url, 'deleteThread', function* (key: ThreadKey): Steps<string[]> {
+  yield* lockThread(key.thread_id, key.allowed)
+  return yield* eraseThread(key.thread_id)
 })
 
 /** A thread's state: rows that go where the thread goes. */
 const STATE_TABLES = [sql`checkpoints`, sql`checkpoint_writes`, sql`lists`, sql`list_items`, sql`blobs`]
 
 /** Reads a thread and holds it until the end of the transaction. */
-export function* lockThread(thread_id: string): Steps<Thread> {
-  return (
-    (yield* first<Thread>(sql`select * from threads where thread_id = ${thread_id} for update`)) ?? missing(thread_id)
+export function* lockThread(thread_id: string, allowed?: Filter): Steps<Thread> {
+  const thread = yield* first<Thread>(
+    sql`select * from threads where thread_id = ${thread_id} ${andAllowed(allowed)} for update`,
   )
+  return thread ?? missing(thread_id)
 }
 
 /** Inserts a thread; undefined when the id is taken. */

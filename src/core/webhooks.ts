@@ -11,7 +11,8 @@ import sql, { empty, join } from 'sql-template-tag'
 import { all, first, type Steps, transition } from '../db/database.ts'
 import { RunloomError } from './errors.ts'
 import { newId } from './ids.ts'
-import type { Run, RunKey } from './runs.ts'
+import { findRun, type RunKey } from './run-keys.ts'
+import type { Run } from './runs.ts'
 
 export interface Delivery {
   delivery_id: string
@@ -142,10 +143,3 @@ export const redeliver = transition(
     return yield* insertDelivery(run, earlier.url)
   },
 )
-
-function* findRun({ run_id, thread_id }: RunKey): Steps<Run> {
-  const run = yield* first<Run>(sql`
-    select * from runs where run_id = ${run_id} ${thread_id === undefined ? empty : sql`and thread_id = ${thread_id}`}`)
-  if (!run) throw new RunloomError('not_found', `Run ${run_id} not found`)
-  return run
-}

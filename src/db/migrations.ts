@@ -83,7 +83,8 @@ const MIGRATIONS: readonly string[] = [
     crashes integer not null,
     cancel_action text,
     ending text,
-    base_seq bigint
+    base_seq bigint,
+    auth_user text
   );
   create unique index runs_order on runs (thread_id, position);
   create unique index runs_executing on runs (thread_id) where status = 'running';
@@ -119,11 +120,12 @@ const MIGRATIONS: readonly string[] = [
 
   create table idempotency_keys (
     face text not null,
+    owner text not null default '',
     idempotency_key text not null,
     body_hash text not null,
     run_id text not null,
     created_ms bigint not null,
-    primary key (face, idempotency_key)
+    primary key (face, owner, idempotency_key)
   );
   create index idempotency_keys_age on idempotency_keys (created_ms);
 
@@ -200,6 +202,7 @@ const MIGRATIONS: readonly string[] = [
     assistant_id text not null,
     thread_id text references threads (thread_id) on delete cascade,
     user_id text,
+    auth_user text,
     schedule text not null,
     timezone text,
     end_time text,

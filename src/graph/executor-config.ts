@@ -1,5 +1,6 @@
 // What a run's stored request (`kwargs`) means to LangGraph: its config, and its input or Command.
 import { Command, Send } from '@langchain/langgraph'
+import { type User, userConfigurable, withoutUser } from '../core/users.ts'
 
 /** A run's request as core/runs.ts stores it; null stands for absent everywhere. */
 export interface RunRequest {
@@ -50,10 +51,11 @@ export interface RunConfig {
 
 const CHECKPOINT_KEYS = ['checkpoint_id', 'checkpoint_ns', 'checkpoint_map']
 
-export function runConfig(request: RunRequest): RunConfig {
+/** `user` is who made the run: `userConfigurable` of core/users.ts. */
+export function runConfig(request: RunRequest, user: User | null = null): RunConfig {
   const { tags, recursion_limit, max_concurrency, run_name, configurable, metadata } = request.config
   return given<RunConfig>({
-    configurable: { ...withoutReserved(configurable), ...startOf(request) },
+    configurable: { ...withoutReserved(configurable), ...userConfigurable(user), ...startOf(request) },
     metadata,
     tags,
     recursionLimit: recursion_limit,
@@ -102,9 +104,9 @@ function startOf({ checkpoint, checkpoint_id }: RunRequest): Record<string, unkn
   return given(Object.fromEntries(CHECKPOINT_KEYS.map(key => [key, (keys as Record<string, unknown>)[key]])))
 }
 
-/** Keys that LangGraph keeps for itself are not a client's to set. */
+/** Keys that LangGraph or this server keeps for itself are not a client's to set. */
 function withoutReserved(configurable: Record<string, unknown>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(configurable).filter(([key]) => !key.startsWith('__')))
+  return Object.fromEntries(Object.entries(withoutUser(configurable)).filter(([key]) => !key.startsWith('__')))
 }
 
 function legacyDurability({ checkpoint_during }: RunRequest): Durability | undefined {

@@ -29,9 +29,9 @@ const RECORDED_MODES = ['values', 'updates', 'messages', 'custom', 'tasks', 'che
 
 export function graphExecutor(ports: GraphPorts): Executor {
   return async (claimed, writer, signal) => {
-    const { thread_id, run_id } = claimed.run
+    const { thread_id, run_id, auth_user } = claimed.run
     const request = JSON.parse(claimed.run.kwargs) as RunRequest
-    const config = runConfig(request)
+    const config = runConfig(request, auth_user === null ? null : JSON.parse(auth_user))
     const loaded = await ports.graphs.get(config.configurable.graph_id as string, config)
     const state = new StateWriter({ thread_id, run_id })
     const recording = new Recording(writer, state, config.durability ?? 'async')

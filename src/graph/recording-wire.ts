@@ -1,5 +1,6 @@
 // The wire form of LangGraph's checkpoint payloads, as its own `toEventStream` makes it (contracts: langgraph §5.2):
-// config without callbacks and LangGraph's keys, and the ids of a config as a `checkpoint`.
+// config without callbacks, LangGraph's keys and the user, and the ids of a config as a `checkpoint`.
+import { withoutUser } from '../core/users.ts'
 
 interface Config {
   configurable?: Record<string, unknown>
@@ -39,7 +40,9 @@ function withoutInternals(config: Config | undefined): Config | undefined {
   const { callbacks: _, configurable, ...rest } = config
   return {
     ...rest,
-    configurable: Object.fromEntries(Object.entries(configurable).filter(([key]) => !key.startsWith('__'))),
+    configurable: Object.fromEntries(
+      Object.entries(withoutUser(configurable)).filter(([key]) => !key.startsWith('__')),
+    ),
   }
 }
 

@@ -3,8 +3,9 @@
 import type { CompiledStateGraph } from '@langchain/langgraph'
 import { RunloomError } from '../core/errors.ts'
 import { newId } from '../core/ids.ts'
-import { commitState, createThreadWithState, type NewState } from '../core/states.ts'
-import { type CreateThread, getThread, type Thread } from '../core/threads.ts'
+import { commitState, createThreadWithState, type NewState, takenThread } from '../core/states.ts'
+import { type CreateThread, getThread, type Thread, type ThreadKey } from '../core/threads.ts'
+import { type User, userConfigurable } from '../core/users.ts'
 import type { Database } from '../db/database.ts'
 import type { StateTexts } from '../events/state.ts'
 import { Checkpointer } from './checkpointer.ts'
@@ -22,6 +23,11 @@ export interface CheckpointKey {
   checkpoint_id?: string | null | undefined
   checkpoint_ns?: string | null | undefined
   checkpoint_map?: Record<string, unknown> | null | undefined
+}
+
+/** Which thread, for whom. */
+export interface ThreadReader extends ThreadKey {
+  user?: User | undefined
 }
 
 export interface StateQuery {
@@ -74,8 +80,9 @@ export class ThreadStates {
   }
 
   /** JSON text of a ThreadState. A thread without a graph has an empty one; an unknown checkpoint is not found. */
-  async get(thread_id: string, { checkpoint = {}, subgraphs = false, select }: StateQuery = {}): Promise<string> {
-    const thread = await this.#ports.db.run(getThread, thread_id)
+  async get(reader: ThreadReader, { checkpoint = {}, subgraphs = false, select }: StateQuery = {}): Promise<string> {
+    const thread = await this.#find(reader)
+    const { thread_id } = thread
     const graph = await this.#graph(thread, this.#reader(thread_id))
     if (!graph) return wireText(selectedState(EMPTY_STATE, select))
     const snapshot = await graph.getState(configOf(thread, checkpoint), { subgraphs })
@@ -86,10 +93,10 @@ export class ThreadStates {
   }
 
   /** JSON text of an array of ThreadStates, newest first. */
-  async history(thread_id: string, query: HistoryQuery): Promise<string> {
+  async history(reader: ThreadReader, query: HistoryQuery): Promise<string> {
     const { limit, before, metadata, checkpoint, select } = query
-    const thread = await this.#ports.db.run(getThread, thread_id)
-    const graph = await this.#graph(thread, this.#reader(thread_id))
+    const thread = await this.#find(reader)
+    const graph = await this.#graph(thread, this.#reader(thread.thread_id))
     if (!graph) return '[]'
     const options = {
       limit: limit ?? 10,
@@ -104,23 +111,26 @@ export class ThreadStates {
   }
 
   /** Writes as nodes would have; returns the new checkpoint. An update of a past checkpoint forks. */
-  async update(thread_id: string, from: CheckpointKey, update: NodeUpdate) {
+  async update(reader: ThreadReader, from: CheckpointKey, update: NodeUpdate) {
+    const { thread_id, allowed } = reader
     for (let tries = 1; tries <= UPDATE_TRIES; tries++) {
-      const thread = await this.#ports.db.run(getThread, thread_id)
+      const thread = await this.#find(reader)
       const { made, head, sources, checkpoint } = await this.#compute(thread, from, [{ updates: [update] }])
-      if (await this.#ports.db.run(commitState, { thread_id, head, sources, ...made })) return checkpoint
+      if (await this.#ports.db.run(commitState, { thread_id, allowed, head, sources, ...made })) return checkpoint
     }
     throw new RunloomError('conflict', `Thread ${thread_id} is being updated by others; try again`)
   }
 
   /** Creates a thread with the state that some steps make: both, or nothing. */
-  async create(args: CreateThread, supersteps: Superstep[]): Promise<Thread> {
-    const { made } = await this.#compute({ ...args, config: '{}' }, {}, supersteps)
+  async create(args: CreateThread, supersteps: Superstep[], user?: User): Promise<Thread> {
+    const taken = await this.#ports.db.run(takenThread, args)
+    if (taken) return taken
+    const { made } = await this.#compute({ ...args, config: '{}', user }, {}, supersteps)
     return this.#ports.db.run(createThreadWithState, { ...args, made })
   }
 
   /** The state after some steps, as rows; nothing is written. */
-  async #compute(thread: ThreadConfig, from: CheckpointKey, supersteps: Superstep[]) {
+  async #compute(thread: ReadThread, from: CheckpointKey, supersteps: Superstep[]) {
     const { thread_id } = thread
     const run_id = newId()
     const { graph_id, assistant_id } = JSON.parse(thread.metadata) as Record<string, unknown>
@@ -152,20 +162,33 @@ export class ThreadStates {
     return { made, head, sources: [...draft.sources.values()], checkpoint: { thread_id, checkpoint_ns, checkpoint_id } }
   }
 
+  async #find({ user, ...key }: ThreadReader): Promise<ReadThread> {
+    return { ...(await this.#ports.db.run(getThread, key)), user }
+  }
+
   #reader(thread_id: string): Checkpointer {
     const state = new StateWriter({ thread_id, run_id: '' })
     return new Checkpointer({ ...this.#ports, thread_id, run_id: '', state, write: readOnly })
   }
 
-  async #graph(thread: ThreadConfig, checkpointer: Checkpointer): Promise<Graph | undefined> {
+  async #graph(thread: ReadThread, checkpointer: Checkpointer): Promise<Graph | undefined> {
     const { graph_id } = JSON.parse(thread.metadata) as { graph_id?: string }
     if (!graph_id) return undefined
-    const graph = await this.#ports.graphs.get(graph_id, JSON.parse(thread.config))
+    const graph = await this.#ports.graphs.get(graph_id, {
+      ...JSON.parse(thread.config),
+      configurable: configurableOf(thread),
+    })
     return bind(graph, { checkpointer, store: this.#ports.store }) as Graph
   }
 }
 
-type ThreadConfig = Pick<Thread, 'thread_id' | 'metadata' | 'config'>
+type ReadThread = Pick<Thread, 'thread_id' | 'metadata' | 'config'> & Pick<ThreadReader, 'user'>
+
+/** What the graph's run would be configured with: the thread's, which has no user, and who asks. */
+function configurableOf({ config, user }: ReadThread): Record<string, unknown> {
+  const { configurable } = JSON.parse(config) as { configurable?: Record<string, unknown> }
+  return { ...configurable, ...userConfigurable(user) }
+}
 
 // biome-ignore lint/suspicious/noExplicitAny: a user's graph of any shape
 type Graph = CompiledStateGraph<any, any, any, any, any, any>
@@ -185,11 +208,10 @@ function outputs(graph: Graph, channel_values: Record<string, unknown>): Record<
   return Object.fromEntries(names.filter(name => name in channel_values).map(name => [name, channel_values[name]]))
 }
 
-function configOf(thread: ThreadConfig, { checkpoint_id, checkpoint_ns, checkpoint_map }: CheckpointKey) {
-  const { configurable } = JSON.parse(thread.config) as { configurable?: Record<string, unknown> }
+function configOf(thread: ReadThread, { checkpoint_id, checkpoint_ns, checkpoint_map }: CheckpointKey) {
   return {
     configurable: {
-      ...configurable,
+      ...configurableOf(thread),
       thread_id: thread.thread_id,
       checkpoint_ns: checkpoint_ns ?? '',
       ...(checkpoint_id && { checkpoint_id }),

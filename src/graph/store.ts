@@ -8,6 +8,7 @@ import {
   type OperationResults,
   type SearchItem,
 } from '@langchain/langgraph-checkpoint'
+import type { Guarded } from '../core/access.ts'
 import { RunloomError } from '../core/errors.ts'
 import type { TextVector } from '../core/item-vectors.ts'
 import {
@@ -32,7 +33,7 @@ export interface StoreOptions {
   refresh_on_read?: boolean
 }
 
-export interface Put extends ItemName {
+export interface Put extends ItemName, Guarded {
   /** Null deletes the item. */
   value: Record<string, unknown> | null
   /** The paths of the texts that are searched by meaning; false: none; null: as configured. */
@@ -45,7 +46,7 @@ export interface Put extends ItemName {
 export type Search = Omit<ItemSearch, 'near'> & { query?: string }
 
 export type StoreOperation =
-  | { get: ItemName & { refresh?: boolean } }
+  | { get: ItemName & Guarded & { refresh?: boolean } }
   | { put: Put }
   | { search: Search }
   | { list: NamespaceSearch }
@@ -82,12 +83,13 @@ export class ItemStore extends BaseStore {
     return { search: { refresh: refresh_on_read, ...search, ...(near && { near }) } }
   }
 
-  async #storedPut({ namespace, key, value, index, ttl_ms = this.#options.default_ttl_ms ?? null }: Put) {
+  async #storedPut({ namespace, key, value, index, allowed, ttl_ms = this.#options.default_ttl_ms ?? null }: Put) {
     const meaning = value === null ? undefined : await this.#meaning(value, index)
     return {
       namespace,
       key,
       value: value === null ? null : jsonText(value),
+      allowed,
       ...(ttl_ms !== null && { ttl_ms }),
       ...(meaning && { meaning }),
     }

@@ -5,8 +5,10 @@ import { RunloomError } from '../core/errors.ts'
 import { isUuid, newId } from '../core/ids.ts'
 import { type Created, type CreateRun, createRun, type Run, type RunConfig } from '../core/runs.ts'
 import * as protocol from '../protocol/runs.ts'
+import { userOf } from './authentication.ts'
 import { parseBody } from './errors.ts'
 import type { Ports } from './ports.ts'
+import { permittedRun } from './run-access.ts'
 
 export interface Accepted {
   run: Run
@@ -20,16 +22,19 @@ export async function accept(ports: Ports, c: Context): Promise<Accepted> {
   const request = parseBody(text, protocol.createRun)
   const key = c.req.header('idempotency-key')
   const body_hash = createHash('sha256').update(`${c.req.path}\n${text}`).digest('hex')
-  const idempotency = key ? { idempotency: { face: 'langgraph', key, body_hash } } : {}
-  const run = await create(ports, { ...toCreate(request, c.req.param('thread_id')), ...idempotency })
+  const owner = userOf(c)?.identity ?? ''
+  const idempotency = key ? { idempotency: { face: 'langgraph', owner, key, body_hash } } : {}
+  const asked = { ...toCreate(request, c.req.param('thread_id')), ...idempotency }
+  const run = await create(ports, await permittedRun(ports, c, asked))
   c.header('content-location', runPath(run, c.req.param('thread_id') !== undefined))
   return { run, request }
 }
 
 /** Accepts several runs, each on a thread of its own. */
-export async function acceptBatch(ports: Ports, text: string): Promise<Run[]> {
-  const requests = parseBody(text, protocol.batchRuns)
-  return Promise.all(requests.map(request => create(ports, toCreate(request, undefined))))
+export async function acceptBatch(ports: Ports, c: Context): Promise<Run[]> {
+  const requests = parseBody(await c.req.text(), protocol.batchRuns)
+  const asked = requests.map(request => permittedRun(ports, c, toCreate(request, undefined)))
+  return Promise.all((await Promise.all(asked)).map(run => create(ports, run)))
 }
 
 /** `/threads/{t}/runs/{r}`, or `/runs/{r}` for a stateless run. */

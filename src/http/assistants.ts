@@ -3,6 +3,7 @@ import { type Context, Hono } from 'hono'
 import { patchAssistant, searchVersions, setLatestVersion } from '../core/assistant-versions.ts'
 import {
   type Assistant,
+  type AssistantKey,
   countAssistants,
   createAssistant,
   deletableAssistant,
@@ -17,9 +18,13 @@ import { newId } from '../core/ids.ts'
 import { jsonText } from '../core/json.ts'
 import { deleteRun } from '../core/runs.ts'
 import { deleteThread } from '../core/threads.ts'
+import { userConfigurable, withoutUser } from '../core/users.ts'
 import { drawable, schemas, subgraphs } from '../graph/introspect.ts'
+import type { GraphConfig } from '../graph/load.ts'
 import * as protocol from '../protocol/assistants.ts'
 import { flag } from '../protocol/common.ts'
+import { namedAssistant, permit } from './access.ts'
+import { userOf } from './authentication.ts'
 import { body, parse } from './errors.ts'
 import { announceStop } from './follow.ts'
 import { pageHeaders, selected } from './pages.ts'
@@ -29,17 +34,27 @@ import { wireAssistant } from './wire.ts'
 export function assistantRoutes(ports: Ports) {
   const { db, graphs } = ports
   const id = (c: Context) => c.req.param('assistant_id') as string
-  const find = (c: Context) => db.run(getAssistant, id(c))
-  const graphOf = ({ graph_id, config }: Assistant) => graphs.get(graph_id, JSON.parse(config))
+  const key = async (c: Context, event: 'assistants:read' | 'assistants:delete') => ({
+    assistant_id: id(c),
+    allowed: (await permit(ports, c, event, { assistant_id: namedAssistant(id(c)) })).allowed,
+  })
+  const find = async (c: Context) => db.run(getAssistant, await key(c, 'assistants:read'))
+  const graphOf = (c: Context, assistant: Assistant) => {
+    const config = JSON.parse(assistant.config) as GraphConfig
+    const configurable = { ...withoutUser(config.configurable), ...userConfigurable(userOf(c)) }
+    return graphs.get(assistant.graph_id, { ...config, configurable })
+  }
   const one = '/assistants/:assistant_id' as const
 
   return new Hono()
     .post('/assistants', async c => c.json(wireAssistant(await create(ports, c))))
     .post('/assistants/search', async c => {
-      const request = await body(c, protocol.searchAssistants)
+      const asked = await body(c, protocol.searchAssistants)
+      const { value: request, allowed } = await permit(ports, c, 'assistants:search', asked)
       const { limit, offset, sort_by, sort_order, select } = request
       const { assistants, total } = await db.run(searchAssistants, {
         ...filterOf(request),
+        allowed,
         limit: limit ?? 10,
         offset: offset ?? 0,
         sort_by: sort_by ?? 'created_at',
@@ -48,28 +63,30 @@ export function assistantRoutes(ports: Ports) {
       pageHeaders(c, { offset: offset ?? 0, shown: assistants.length, total })
       return c.json(assistants.map(assistant => selected(wireAssistant(assistant), select)))
     })
-    .post('/assistants/count', async c =>
-      c.json(await db.run(countAssistants, filterOf(await body(c, protocol.countAssistants)))),
-    )
+    .post('/assistants/count', async c => {
+      const asked = await body(c, protocol.countAssistants)
+      const { value, allowed } = await permit(ports, c, 'assistants:search', asked)
+      return c.json(await db.run(countAssistants, { ...filterOf(value), allowed }))
+    })
     .get(one, async c => c.json(wireAssistant(await find(c))))
     .patch(one, async c => c.json(wireAssistant(await patch(ports, c, id(c)))))
-    .delete(one, async c => c.json(await remove(ports, c, id(c))))
+    .delete(one, async c => c.json(await remove(ports, c, await key(c, 'assistants:delete'))))
     .get(`${one}/graph`, async c => {
       const xray = parse(protocol.xray, c.req.query('xray') ?? '', 'xray')
-      return c.json(await drawable(await graphOf(await find(c)), xray))
+      return c.json(await drawable(await graphOf(c, await find(c)), xray))
     })
     .get(`${one}/schemas`, async c => {
       const assistant = await find(c)
-      return c.json(await schemas(assistant.graph_id, await graphOf(assistant)))
+      return c.json(await schemas(assistant.graph_id, await graphOf(c, assistant)))
     })
     .get(`${one}/subgraphs/:namespace?`, async c => {
       const recurse = parse(flag, c.req.query('recurse'), 'recurse')
-      return c.json(await subgraphs(await graphOf(await find(c)), c.req.param('namespace'), recurse))
+      return c.json(await subgraphs(await graphOf(c, await find(c)), c.req.param('namespace'), recurse))
     })
     .post(`${one}/versions`, async c => {
       const { limit, offset, metadata } = await body(c, protocol.searchVersions)
       const { versions, total } = await db.run(searchVersions, {
-        assistant_id: id(c),
+        ...(await key(c, 'assistants:read')),
         limit: limit ?? 10,
         offset: offset ?? 0,
         ...(metadata && { metadata: jsonText(metadata) }),
@@ -80,15 +97,22 @@ export function assistantRoutes(ports: Ports) {
     .post(`${one}/latest`, async c => {
       const { version } = await body(c, protocol.latestVersion)
       const wanted = parse(protocol.version, version ?? c.req.query('version'), 'version')
-      return c.json(wireAssistant(await db.run(setLatestVersion, { assistant_id: id(c), version: wanted })))
+      const asked = { assistant_id: namedAssistant(id(c)), version: wanted }
+      const { value, allowed } = await permit(ports, c, 'assistants:update', asked)
+      const latest = { assistant_id: id(c), allowed, version: value.version }
+      return c.json(wireAssistant(await db.run(setLatestVersion, latest)))
     })
 }
 
-async function create({ db, graphs }: Ports, c: Context): Promise<Assistant> {
-  const request = await body(c, protocol.createAssistant)
+async function create(ports: Ports, c: Context): Promise<Assistant> {
+  const { db, graphs } = ports
+  const { assistant_id, metadata, ...given } = await body(c, protocol.createAssistant)
+  const asked = { ...given, assistant_id: assistant_id ?? newId(), metadata: metadata ?? {} }
+  const { value: request, allowed } = await permit(ports, c, 'assistants:create', asked)
   graphs.check(request.graph_id)
   return db.run(createAssistant, {
-    assistant_id: request.assistant_id ?? newId(),
+    assistant_id: request.assistant_id,
+    allowed,
     graph_id: request.graph_id,
     name: request.name ?? 'Untitled',
     description: request.description ?? null,
@@ -99,11 +123,15 @@ async function create({ db, graphs }: Ports, c: Context): Promise<Assistant> {
   })
 }
 
-async function patch({ db, graphs }: Ports, c: Context, assistant_id: string): Promise<Assistant> {
-  const { graph_id, name, description, config, context, metadata } = await body(c, protocol.patchAssistant)
+async function patch(ports: Ports, c: Context, assistant_id: string): Promise<Assistant> {
+  const { db, graphs } = ports
+  const asked = { ...(await body(c, protocol.patchAssistant)), assistant_id: namedAssistant(assistant_id) }
+  const { value, allowed } = await permit(ports, c, 'assistants:update', asked)
+  const { graph_id, name, description, config, context, metadata } = value
   if (graph_id != null) graphs.check(graph_id)
   return db.run(patchAssistant, {
     assistant_id,
+    allowed,
     metadata: metadata ?? {},
     ...(graph_id != null && { graph_id }),
     ...(name != null && { name }),
@@ -120,16 +148,17 @@ const PAGE = 100
  * Removes an assistant and its runs, asked for also the threads they ran on. Runs in flight are stopped first, by their
  * owners where they have one. It goes last, so that a removal that was cut short can be repeated.
  */
-async function remove(ports: Ports, c: Context, id: string): Promise<string[]> {
+async function remove(ports: Ports, c: Context, key: AssistantKey): Promise<string[]> {
   const { db } = ports
   const withThreads = parse(flag, c.req.query('delete_threads'), 'delete_threads')
-  const { assistant_id } = await db.run(deletableAssistant, id)
+  const { assistant_id } = await db.run(deletableAssistant, key)
   const page = { assistant_id, limit: PAGE }
+  const { allowed } = withThreads ? await permit(ports, c, 'threads:delete', {}) : {}
   while (withThreads) {
-    const threads = await db.run(threadsOfAssistant, page)
+    const threads = await db.run(threadsOfAssistant, { ...page, allowed })
     if (threads.length === 0) break
     for (const stopped of await Promise.all(
-      threads.map(({ thread_id }) => db.run(deleteThread, thread_id).catch(gone)),
+      threads.map(({ thread_id }) => db.run(deleteThread, { thread_id, allowed }).catch(gone)),
     )) {
       for (const run_id of stopped ?? []) announceStop(ports, run_id)
     }
@@ -140,7 +169,7 @@ async function remove(ports: Ports, c: Context, id: string): Promise<string[]> {
     c.req.raw.signal.throwIfAborted()
     await Promise.all(runs.map(run => removeRun(ports, run.run_id, c.req.raw.signal)))
   }
-  await db.run(deleteAssistant, assistant_id)
+  await db.run(deleteAssistant, { assistant_id, allowed: key.allowed })
   return [assistant_id]
 }
 

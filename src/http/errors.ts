@@ -6,11 +6,14 @@ import { type ErrorCode, RunloomError } from '../core/errors.ts'
 import { errorFields, type Logger } from '../core/logger.ts'
 import { isOutage } from '../db/database.ts'
 import { Closing } from '../events/event-log.ts'
+import { Denial } from './auth-file.ts'
 
 const STATUS: Record<ErrorCode, ContentfulStatusCode> = {
   invalid: 422,
   no_graph: 400,
   malformed: 400,
+  unauthenticated: 401,
+  forbidden: 403,
   not_found: 404,
   gone: 410,
   conflict: 409,
@@ -23,12 +26,19 @@ const OUTAGE = 'The database cannot be used just now; try again later. The serve
 export function errorHandler(logger: Logger) {
   return (error: Error, c: Context) => {
     if (error instanceof RunloomError) return c.json({ detail: error.message, ...error.details }, STATUS[error.code])
+    if (error instanceof Denial) return denied(error, c)
     if (error instanceof z.ZodError) return c.json({ detail: describe(error) }, 422)
     if (error instanceof Closing) return c.json({ detail: error.message }, STATUS.unavailable)
     logger('error', 'a request failed', { method: c.req.method, path: c.req.path, ...errorFields(error) })
     if (isOutage(error)) return c.json({ detail: OUTAGE }, STATUS.unavailable)
     return c.json({ detail: 'Internal server error; the server log has the reason' }, 500)
   }
+}
+
+/** What the user's code answered, in the form of our errors. */
+function denied({ message, status, headers }: Denial, c: Context) {
+  const own = Object.entries(headers).filter(([name]) => !/^content-(type|length)$/i.test(name))
+  return c.json({ detail: message }, status as ContentfulStatusCode, Object.fromEntries(own))
 }
 
 /** One line a problem, each naming its field. */

@@ -1,6 +1,7 @@
 // Following a run: as a stream of frames, or until its result. Both read the log, so any number may follow at any time.
 import type { Context } from 'hono'
 import { RunloomError } from '../core/errors.ts'
+import type { RunKey } from '../core/run-keys.ts'
 import { type CancelAction, cancelRun, type Run, runOutcome } from '../core/runs.ts'
 import { needsHistory, project, waitResult } from '../graph/projection.ts'
 import { runPath } from './accept.ts'
@@ -47,7 +48,7 @@ export function waitForRun(ports: Ports, c: Context, run: Run, how: Following): 
 /** Requests a cancel; resolves when the run has stopped if `wait`. */
 export async function requestCancel(
   ports: Ports,
-  key: { run_id: string; thread_id?: string },
+  key: RunKey,
   { action, by, wait }: { action: CancelAction; by: string; wait: boolean },
 ): Promise<void> {
   await ports.db.run(cancelRun, { ...key, action, by })

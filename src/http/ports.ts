@@ -11,6 +11,7 @@ import type { StateTexts } from '../events/state.ts'
 import type { Graphs } from '../graph/load.ts'
 import type { ThreadStates } from '../graph/state.ts'
 import type { ItemStore } from '../graph/store.ts'
+import type { Authenticate, AuthFile } from './auth-file.ts'
 
 export interface Ports {
   db: Database
@@ -24,6 +25,10 @@ export interface Ports {
   store: ItemStore
   /** Which webhooks are taken. */
   webhooks: WebhookPolicy
+  /** Who sends a request; undefined: nobody has to say. */
+  authenticate: Authenticate | undefined
+  /** Who may do what; undefined: everybody everything. */
+  handlers: AuthFile['handlers'] | undefined
   logger: Logger
   /** Of this package. */
   version: string

@@ -7,6 +7,7 @@ import { deleteRun, getRun, listRuns, type Run, runsInFlight } from '../core/run
 import { flag, queryList } from '../protocol/common.ts'
 import * as protocol from '../protocol/runs.ts'
 import { type Accepted, accept, acceptBatch } from './accept.ts'
+import { onThread, permit } from './access.ts'
 import { body, parse } from './errors.ts'
 import { announceStop, requestCancel, streamRun, waitForRun } from './follow.ts'
 import { selected } from './pages.ts'
@@ -20,14 +21,14 @@ export function runRoutes(ports: Ports) {
     app.post(path, async c => c.json(wireRun((await accept(ports, c)).run)))
     app.post(`${path}/stream`, async c => streamAccepted(ports, c, await accept(ports, c)))
     app.post(`${path}/wait`, async c => waitForAccepted(ports, c, await accept(ports, c)))
-    app.get(`${path}/:run_id/stream`, async c => joinStream(ports, c, await find(ports, c)))
+    app.get(`${path}/:run_id/stream`, async c => joinStream(ports, c, await findToJoin(ports, c)))
   }
-  app.post('/runs/batch', async c => c.json((await acceptBatch(ports, await c.req.text())).map(wireRun)))
+  app.post('/runs/batch', async c => c.json((await acceptBatch(ports, c)).map(wireRun)))
   app.post('/runs/cancel', c => cancelMany(ports, c))
   app.get(thread, async c => c.json(await list(ports, c)))
   app.get(`${thread}/:run_id`, async c => c.json(wireRun(await find(ports, c))))
   app.delete(`${thread}/:run_id`, c => remove(ports, c))
-  app.get(`${thread}/:run_id/join`, async c => join(ports, c, await find(ports, c)))
+  app.get(`${thread}/:run_id/join`, async c => join(ports, c, await findToJoin(ports, c)))
   app.post(`${thread}/:run_id/cancel`, c => cancel(ports, c))
   return app
 }
@@ -78,21 +79,37 @@ function cursor(id: string | undefined): number {
   return id !== undefined && /^\d{1,15}$/.test(id) ? Number(id) : 0
 }
 
-function find(ports: Ports, c: Context): Promise<Run> {
-  return ports.db.run(getRun, keyOf(c))
+async function find(ports: Ports, c: Context): Promise<Run> {
+  return ports.db.run(getRun, await keyOf(ports, c, 'threads:read'))
 }
 
-function keyOf(c: Context) {
-  const thread_id = c.req.param('thread_id')
-  return { run_id: c.req.param('run_id') as string, ...(thread_id !== undefined && { thread_id }) }
+/** Who would cancel a run by leaving needs to be allowed that, too. */
+async function findToJoin(ports: Ports, c: Context): Promise<Run> {
+  if (joinHow(c).cancelOnDisconnect) {
+    await ports.db.run(getRun, await keyOf(ports, c, 'threads:update', { action: 'interrupt' }))
+  }
+  return find(ports, c)
+}
+
+/** The run in the path, if this may be done on its thread. */
+async function keyOf(
+  ports: Ports,
+  c: Context,
+  event: 'threads:read' | 'threads:update' | 'threads:delete',
+  more: object = {},
+) {
+  const run_id = c.req.param('run_id') as string
+  const { thread_id, allowed } = await onThread(ports, c, event, { run_id, ...more })
+  return { run_id, allowed, ...(thread_id !== undefined && { thread_id }) }
 }
 
 async function list(ports: Ports, c: Context) {
   const asked = queryList([...(c.req.queries('select') ?? []), ...(c.req.queries('select[]') ?? [])])
   const query = { ...c.req.query(), select: asked.length > 0 ? asked : undefined }
   const { limit, offset, status, metadata, select } = parse(protocol.listRuns, query)
+  const thread = await onThread(ports, c, 'threads:search')
   const runs = await ports.db.run(listRuns, {
-    thread_id: c.req.param('thread_id') as string,
+    ...thread,
     limit: limit ?? 10,
     offset: offset ?? 0,
     ...(status && { status }),
@@ -103,7 +120,7 @@ async function list(ports: Ports, c: Context) {
 
 /** Answers when the run is gone, also where its owner had to stop it first. */
 async function remove(ports: Ports, c: Context): Promise<Response> {
-  const key = keyOf(c)
+  const key = await keyOf(ports, c, 'threads:delete')
   const { pending } = await ports.db.run(deleteRun, key)
   announceStop(ports, key.run_id)
   if (pending) await ports.log.ended(key.run_id, c.req.raw.signal)
@@ -113,7 +130,7 @@ async function remove(ports: Ports, c: Context): Promise<Response> {
 async function cancel(ports: Ports, c: Context): Promise<Response> {
   const action = parse(protocol.cancelAction, c.req.query('action'), 'action') ?? 'interrupt'
   const wait = parse(flag, c.req.query('wait'), 'wait')
-  await requestCancel(ports, keyOf(c), { action, by: 'request', wait })
+  await requestCancel(ports, await keyOf(ports, c, 'threads:update', { action }), { action, by: 'request', wait })
   return c.body(null, wait ? 204 : 202)
 }
 
@@ -123,12 +140,14 @@ async function cancelMany(ports: Ports, c: Context): Promise<Response> {
   if (!status && !(thread_id && run_ids)) {
     throw new RunloomError('invalid', 'body: give status (pending, running, all), or thread_id and run_ids')
   }
+  const { allowed } = await permit(ports, c, 'threads:update', { thread_id, run_ids, action })
   const runs = await ports.db.run(runsInFlight, {
+    allowed,
     ...(status && status !== 'all' && { status }),
     ...(thread_id && { thread_id }),
     ...(run_ids && { run_ids }),
   })
-  const cancelled = runs.map(run => requestCancel(ports, run, { action, by: 'request', wait: false }))
+  const cancelled = runs.map(run => requestCancel(ports, { ...run, allowed }, { action, by: 'request', wait: false }))
   const failed = (await Promise.allSettled(cancelled)).filter(result => result.status === 'rejected')
   const bug = failed.find(({ reason }) => !(reason instanceof RunloomError)) // a run that ended meanwhile is none
   if (bug) throw bug.reason

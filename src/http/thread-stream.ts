@@ -6,8 +6,11 @@ import type { Run } from '../core/runs.ts'
 import type { ThreadCursor } from '../core/thread-log.ts'
 import type { RunEvent } from '../events/log.ts'
 import { type Frame, needsHistory, project } from '../graph/projection.ts'
+import type { ThreadReader } from '../graph/state.ts'
 import { queryList } from '../protocol/common.ts'
 import * as protocol from '../protocol/threads.ts'
+import { onThread } from './access.ts'
+import { userOf } from './authentication.ts'
 import { parse } from './errors.ts'
 import type { Ports } from './ports.ts'
 import { sse } from './sse.ts'
@@ -17,12 +20,13 @@ type Modes = ReadonlySet<string>
 
 export function threadStreamRoutes(ports: Ports) {
   return new Hono().get('/threads/:thread_id/stream', async c => {
-    const thread_id = c.req.param('thread_id')
-    const now = await ports.threads.end(thread_id)
+    const key = { ...(await onThread(ports, c, 'threads:read')), user: userOf(c) }
+    const { thread_id } = key
+    const now = await ports.threads.end(key)
     if (!now) throw new RunloomError('not_found', `Thread ${thread_id} not found`)
     const modes = modesOf(c)
     const gone = new AbortController()
-    const frames = follow(ports, thread_id, cursorOf(c.req.header('last-event-id'), now), modes, gone.signal)
+    const frames = follow(ports, key, cursorOf(c.req.header('last-event-id'), now), modes, gone.signal)
     const query = [...modes].map(mode => `stream_mode=${mode}`).join('&')
     const headers = { location: `/threads/${thread_id}/stream?${query}` }
     return sse(frames, { heartbeat_ms: ports.heartbeat_ms, headers, onGone: () => gone.abort() })
@@ -44,13 +48,13 @@ function cursorOf(id: string | undefined, now: ThreadCursor): ThreadCursor {
 
 async function* follow(
   ports: Ports,
-  thread_id: string,
+  reader: ThreadReader,
   from: ThreadCursor,
   modes: Modes,
   signal: AbortSignal,
 ): AsyncGenerator<Frame[]> {
   for (let cursor = from; ; ) {
-    const run = await ports.threads.next(thread_id, cursor, signal)
+    const run = await ports.threads.next(reader, cursor, signal)
     if (!run) return
     const base = run.base_seq as number
     const seen = { seq: Math.max(0, cursor.seq - base) }
@@ -60,7 +64,7 @@ async function* follow(
     }
     if (signal.aborted) return
     cursor = { seq: base + seen.seq, done: true }
-    const marks = await marksOf(ports, run, modes)
+    const marks = await marksOf(ports, reader, run, modes)
     const last = marks.at(-1)
     if (last) last.id = `${cursor.seq}.done`
     yield marks
@@ -97,13 +101,13 @@ async function* noting(events: AsyncIterable<RunEvent[]>, seen: { seq: number })
 }
 
 /** What follows a run that has ended, or is gone. */
-async function marksOf(ports: Ports, { run_id, thread_id }: Run, modes: Modes): Promise<Frame[]> {
+async function marksOf(ports: Ports, reader: ThreadReader, { run_id }: Run, modes: Modes): Promise<Frame[]> {
   const marks: Frame[] = []
   if (modes.has('run_modes') || modes.has('lifecycle')) {
     marks.push({ event: 'metadata', data: JSON.stringify({ status: 'run_done', run_id }) })
   }
   if (modes.has('state_update')) {
-    const state = await ports.states.get(thread_id).catch(unreadable)
+    const state = await ports.states.get(reader).catch(unreadable)
     if (state !== undefined) marks.push({ event: 'state_update', data: state })
   }
   return marks

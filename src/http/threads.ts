@@ -7,9 +7,19 @@ import { copyThread } from '../core/thread-copy.ts'
 import { pruneThread } from '../core/thread-prune.ts'
 import { countThreads, searchThreads } from '../core/thread-search.ts'
 import { threadStorage } from '../core/thread-storage.ts'
-import { type CreateThread, createThread, deleteThread, getThread, patchThread, type Thread } from '../core/threads.ts'
+import {
+  type CreateThread,
+  createThread,
+  deleteThread,
+  getThread,
+  patchThread,
+  type Thread,
+  type ThreadKey,
+} from '../core/threads.ts'
 import { queryList } from '../protocol/common.ts'
 import * as protocol from '../protocol/threads.ts'
+import { onThread, permit } from './access.ts'
+import { userOf } from './authentication.ts'
 import { body } from './errors.ts'
 import { announceStop } from './follow.ts'
 import { pageHeaders, selected } from './pages.ts'
@@ -18,17 +28,22 @@ import { extracted, wireThread, wireTtl } from './wire.ts'
 
 export function threadRoutes(ports: Ports) {
   const { db, states } = ports
-  const id = (c: Context) => c.req.param('thread_id') as string
   const wire = async (thread: Thread) => wireThread(thread, await states.values(thread))
   const one = '/threads/:thread_id' as const
 
   return new Hono()
     .post('/threads', async c => c.json(await wire(await create(ports, c))))
     .post('/threads/search', async c => {
-      const request = await body(c, protocol.searchThreads)
+      const { value: request, allowed } = await permit(
+        ports,
+        c,
+        'threads:search',
+        await body(c, protocol.searchThreads),
+      )
       const { limit, offset, sort_by, sort_order, ids } = request
       const { threads, total } = await db.run(searchThreads, {
         ...filterOf(request),
+        allowed,
         ...(ids && { ids }),
         limit: limit ?? 10,
         offset: offset ?? 0,
@@ -38,41 +53,64 @@ export function threadRoutes(ports: Ports) {
       pageHeaders(c, { offset: offset ?? 0, shown: threads.length, total })
       return c.json(await Promise.all(threads.map(thread => found(ports, thread, request))))
     })
-    .post('/threads/count', async c =>
-      c.json(await db.run(countThreads, filterOf(await body(c, protocol.countThreads)))),
-    )
+    .post('/threads/count', async c => {
+      const { value, allowed } = await permit(ports, c, 'threads:search', await body(c, protocol.countThreads))
+      return c.json(await db.run(countThreads, { ...filterOf(value), allowed }))
+    })
     .post('/threads/prune', async c => {
       const { thread_ids, strategy } = await body(c, protocol.pruneThreads)
-      const prune = strategy === 'keep_latest' ? (id: string) => db.run(pruneThread, id) : remover(ports)
-      const pruned = await Promise.all([...new Set(thread_ids)].map(prune))
+      const [event, prune] =
+        strategy === 'keep_latest'
+          ? (['threads:update', (key: ThreadKey) => db.run(pruneThread, key)] as const)
+          : (['threads:delete', remover(ports)] as const)
+      const keys = [...new Set(thread_ids)].map(thread_id => ({ thread_id }))
+      const permits = await Promise.all(keys.map(key => permit(ports, c, event, { ...key })))
+      const pruned = await Promise.all(keys.map((key, n) => prune({ ...key, allowed: permits[n]?.allowed })))
       return c.json({ pruned_count: pruned.filter(done => done).length })
     })
     .get(one, async c => {
-      const thread = await db.run(getThread, id(c))
+      const thread = await db.run(getThread, await onThread(ports, c, 'threads:read'))
       const include = queryList([...(c.req.queries('include') ?? []), ...(c.req.queries('include[]') ?? [])])
       return c.json({ ...(await wire(thread)), ...(include.includes('ttl') && { ttl: wireTtl(thread) }) })
     })
     .patch(one, async c => {
-      const { metadata, ttl } = await body(c, protocol.patchThread)
-      const patch = { thread_id: id(c), metadata: jsonText(metadata ?? {}), ...(ttl && { ttl }) }
+      const thread_id = c.req.param('thread_id')
+      const asked = { thread_id, ...(await body(c, protocol.patchThread)) }
+      const { value, allowed } = await permit(ports, c, 'threads:update', asked)
+      const patch = {
+        thread_id,
+        allowed,
+        metadata: jsonText(value.metadata ?? {}),
+        ...(value.ttl && { ttl: value.ttl }),
+      }
       const thread = await db.run(patchThread, patch)
       const minimal = c.req.header('prefer')?.includes('return=minimal')
       return minimal ? c.body(null, 204) : c.json(await wire(thread))
     })
     .delete(one, async c => {
-      for (const run_id of await db.run(deleteThread, id(c))) announceStop(ports, run_id)
+      const key = await onThread(ports, c, 'threads:delete')
+      for (const run_id of await db.run(deleteThread, key)) announceStop(ports, run_id)
       return c.body(null, 204)
     })
-    .post(`${one}/copy`, async c =>
-      c.json(await wire(await db.run(copyThread, { thread_id: id(c), copy_id: newId() }))),
-    )
-    .get(`${one}/storage`, async c => c.json(await db.run(threadStorage, id(c))))
+    .post(`${one}/copy`, async c => {
+      const source = await onThread(ports, c, 'threads:read')
+      const copy_id = newId()
+      const metadata: Record<string, unknown> = {}
+      const { value } = await permit(ports, c, 'threads:create', { thread_id: copy_id, metadata, if_exists: 'raise' })
+      return c.json(await wire(await db.run(copyThread, { ...source, copy_id, metadata: value.metadata })))
+    })
+    .get(`${one}/storage`, async c => c.json(await db.run(threadStorage, await onThread(ports, c, 'threads:read'))))
 }
 
-async function create({ db, graphs, states }: Ports, c: Context): Promise<Thread> {
-  const { thread_id, metadata, if_exists, ttl, supersteps } = await body(c, protocol.createThread)
+async function create(ports: Ports, c: Context): Promise<Thread> {
+  const { db, graphs, states } = ports
+  const { thread_id: id, metadata: given, supersteps, ...request } = await body(c, protocol.createThread)
+  const asked = { ...request, thread_id: id ?? newId(), metadata: given ?? {} }
+  const { value, allowed } = await permit(ports, c, 'threads:create', asked)
+  const { thread_id, metadata, if_exists, ttl } = value
   const thread: CreateThread = {
-    thread_id: thread_id ?? newId(),
+    thread_id,
+    allowed,
     metadata: jsonText(metadata ?? {}),
     hidden: 0,
     if_exists: if_exists ?? 'raise',
@@ -80,7 +118,7 @@ async function create({ db, graphs, states }: Ports, c: Context): Promise<Thread
   }
   if (!supersteps || supersteps.length === 0) return db.run(createThread, thread)
   if (typeof metadata?.graph_id === 'string') graphs.check(metadata.graph_id)
-  return states.create(thread, supersteps)
+  return states.create(thread, supersteps, userOf(c))
 }
 
 /** A thread as a search shows it: what was selected, and what was asked to be extracted. */
@@ -96,9 +134,9 @@ async function found({ states }: Ports, thread: Thread, { select, extract }: pro
 
 /** Deletes a thread; false when there is none. */
 function remover(ports: Ports) {
-  return async (thread_id: string): Promise<boolean> => {
+  return async (key: ThreadKey): Promise<boolean> => {
     try {
-      for (const run_id of await ports.db.run(deleteThread, thread_id)) announceStop(ports, run_id)
+      for (const run_id of await ports.db.run(deleteThread, key)) announceStop(ports, run_id)
       return true
     } catch (error) {
       if (error instanceof RunloomError && error.code === 'not_found') return false

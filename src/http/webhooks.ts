@@ -3,19 +3,22 @@
 import { type Context, Hono } from 'hono'
 import { runOutcome } from '../core/runs.ts'
 import { type Delivery, listDeliveries, redeliver } from '../core/webhooks.ts'
+import { onThread } from './access.ts'
 import type { Ports } from './ports.ts'
 import { wireRun } from './wire.ts'
 
-export function webhookRoutes({ db, bus }: Ports) {
+export function webhookRoutes(ports: Ports) {
+  const { db, bus } = ports
   const path = '/threads/:thread_id/runs/:run_id/webhooks' as const
-  const key = (c: Context) => ({
-    thread_id: c.req.param('thread_id') as string,
-    run_id: c.req.param('run_id') as string,
-  })
+  const key = async (c: Context, event: 'threads:read' | 'threads:update') => {
+    const run_id = c.req.param('run_id') as string
+    return { run_id, ...(await onThread(ports, c, event, { run_id })) }
+  }
   return new Hono()
-    .get(path, async c => c.json((await db.run(listDeliveries, key(c))).map(wireDelivery)))
+    .get(path, async c => c.json((await db.run(listDeliveries, await key(c, 'threads:read'))).map(wireDelivery)))
     .post(`${path}/:delivery_id/redeliver`, async c => {
-      const delivery = await db.run(redeliver, { ...key(c), delivery_id: c.req.param('delivery_id') })
+      const run = await key(c, 'threads:update')
+      const delivery = await db.run(redeliver, { ...run, delivery_id: c.req.param('delivery_id') })
       bus.publish('webhooks')
       return c.json(wireDelivery(delivery))
     })

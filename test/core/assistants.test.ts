@@ -33,7 +33,9 @@ forEachDatabase('system assistants', open => {
       config: '{"tags":["mine"]}',
     })
     await start(['follows', 'new'])
-    const { description, version, config, metadata, name } = await core.db.run(getAssistant, 'follows')
+    const { description, version, config, metadata, name } = await core.db.run(getAssistant, {
+      assistant_id: 'follows',
+    })
     assert.deepEqual([description, version, config, name], ['new', 2, '{"tags":["mine"]}', 'follows'])
     assert.deepEqual(JSON.parse(metadata), { created_by: 'system', mine: true })
     assert.deepEqual(await descriptions('follows'), [
@@ -41,34 +43,34 @@ forEachDatabase('system assistants', open => {
       [1, 'new'],
     ])
     await start(['follows', null])
-    assert.equal((await core.db.run(getAssistant, 'follows')).description, null)
+    assert.equal((await core.db.run(getAssistant, { assistant_id: 'follows' })).description, null)
   })
 
   test('a description that a user wrote stays, and the original can be had again', async () => {
     await start(['kept', 'old'])
     await core.db.run(patchAssistant, { assistant_id: 'kept', metadata: {}, description: 'mine' })
     await start(['kept', 'new'])
-    assert.equal((await core.db.run(getAssistant, 'kept')).description, 'mine')
+    assert.equal((await core.db.run(getAssistant, { assistant_id: 'kept' })).description, 'mine')
     await core.db.run(setLatestVersion, { assistant_id: 'kept', version: 1 })
-    assert.equal((await core.db.run(getAssistant, 'kept')).description, 'new')
+    assert.equal((await core.db.run(getAssistant, { assistant_id: 'kept' })).description, 'new')
   })
 
   test('starting again changes nothing', async () => {
     await start(['same', 'description'])
-    const assistant = await core.db.run(getAssistant, 'same')
+    const assistant = await core.db.run(getAssistant, { assistant_id: 'same' })
     await start(['same', 'description'])
-    assert.deepEqual(await core.db.run(getAssistant, 'same'), assistant)
+    assert.deepEqual(await core.db.run(getAssistant, { assistant_id: 'same' }), assistant)
   })
 
   test('one can be deleted only when its graph is no longer configured', async () => {
     const conflict = (error: RunloomError) => error.code === 'conflict'
     await start(['removed', null], ['other', null])
-    await assert.rejects(core.db.run(deleteAssistant, 'removed'), conflict)
+    await assert.rejects(core.db.run(deleteAssistant, { assistant_id: 'removed' }), conflict)
     await start(['other', null])
-    await core.db.run(deleteAssistant, 'removed')
+    await core.db.run(deleteAssistant, { assistant_id: 'removed' })
     await start(['removed', null], ['other', null])
-    await assert.rejects(core.db.run(deleteAssistant, 'removed'), conflict)
-    assert.equal((await core.db.run(getAssistant, 'removed')).version, 1)
+    await assert.rejects(core.db.run(deleteAssistant, { assistant_id: 'removed' }), conflict)
+    assert.equal((await core.db.run(getAssistant, { assistant_id: 'removed' })).version, 1)
   })
 
   test('metadata that claims so makes nobody a system assistant', async () => {
@@ -76,6 +78,6 @@ forEachDatabase('system assistants', open => {
     const metadata = '{"created_by":"system"}'
     const assistant_id = newId()
     await core.db.run(createAssistant, { assistant_id, ...content, metadata, if_exists: 'raise' })
-    await core.db.run(deleteAssistant, assistant_id)
+    await core.db.run(deleteAssistant, { assistant_id })
   })
 })

@@ -52,7 +52,7 @@ forEachDatabase('crons', open => {
     core.sql`update crons set next_run_date = ${date} where cron_id = ${cron_id}`
   const fire = ({ cron_id, thread_id }: Cron, on = core) =>
     on.db.run(fireCron, { cron_id, thread_id, run_id: newId(), new_thread_id: newId() })
-  const read = ({ cron_id }: Cron) => core.db.run(getCron, cron_id)
+  const read = ({ cron_id }: Cron) => core.db.run(getCron, { cron_id })
   const runs = async () => (await core.sql`select * from runs order by run_id`) as unknown as Run[]
   const startSchedulers = (cores: Core[]) =>
     cores.map(({ db }) => new Scheduler({ db, bus: new LocalBus(), logger: () => {} }, { poll_ms: 50 }))
@@ -91,10 +91,10 @@ forEachDatabase('crons', open => {
     assert.equal(disabled.next_run_date, null)
     assert.deepEqual(await fire(disabled), {})
     await due(cron)
-    await core.db.run(deleteCron, cron.cron_id)
+    await core.db.run(deleteCron, { cron_id: cron.cron_id })
     assert.deepEqual(await fire(cron), {})
     assert.deepEqual(await runs(), [])
-    await assert.rejects(core.db.run(deleteCron, cron.cron_id), { code: 'not_found' })
+    await assert.rejects(core.db.run(deleteCron, { cron_id: cron.cron_id }), { code: 'not_found' })
   })
 
   test('its run is what the payload says, on a thread of its own that goes or stays', async () => {
@@ -150,7 +150,7 @@ forEachDatabase('crons', open => {
     const thread_id = await newThread(core)
     const cron = await make({ thread_id })
     await make()
-    await core.db.run(deleteThread, thread_id)
+    await core.db.run(deleteThread, { thread_id })
     await assert.rejects(read(cron), { code: 'not_found' })
     assert.deepEqual(await fire(cron), {})
     const search = { sort_by: 'created_at', sort_order: 'asc', limit: 10, offset: 0 } as const
@@ -163,7 +163,7 @@ forEachDatabase('crons', open => {
       const thread_id = await newThread(core)
       const cron = await make({ thread_id })
       await due(cron)
-      await Promise.all([fire(cron), core.db.run(deleteThread, thread_id)])
+      await Promise.all([fire(cron), core.db.run(deleteThread, { thread_id })])
       assert.deepEqual(await core.sql`select run_id from runs where thread_id = ${thread_id}`, [])
       await assert.rejects(read(cron), { code: 'not_found' })
     }

@@ -162,7 +162,7 @@ export async function statusOf(core: Core, run_id: string): Promise<string | und
 }
 
 export function threadOf({ db }: Core, thread_id: string): Promise<Thread> {
-  return db.run(getThread, thread_id)
+  return db.run(getThread, { thread_id })
 }
 
 /** A run's stored events, oldest first. */

@@ -96,7 +96,7 @@ class Process {
       const run_id = await this.#anyRun(thread_id)
       if (run_id) await this.#try('delete', () => db.run(deleteRun, { run_id }))
     } else if (choice === 18) await this.#try('sweep', () => db.run(sweep, { retention_ms: 0 }))
-    else if (this.#below(3) === 0) await this.#try('delete thread', () => db.run(deleteThread, thread_id))
+    else if (this.#below(3) === 0) await this.#try('delete thread', () => db.run(deleteThread, { thread_id }))
   }
 
   #own(claimed: ClaimedRun) {

@@ -66,7 +66,7 @@ forEachDatabase('threads', open => {
     await core.db.run(appendSlices, [
       sliceOf(claimed, [event('a')], { writes: [checkpointWrite(thread_id, 't', run_id)] }),
     ])
-    const gone = await core.db.run(deleteThread, thread_id)
+    const gone = await core.db.run(deleteThread, { thread_id })
     assert.deepEqual(gone.sort(), [run_id, waiting.run.run_id].sort())
     assert.deepEqual(await rowsOf(core, 'thread_id', thread_id), {})
     for (const id of gone) assert.deepEqual(await rowsOf(core, 'run_id', id), {})
@@ -77,7 +77,7 @@ forEachDatabase('threads', open => {
     assert.deepEqual(await core.db.run(appendSlices, [{ ...late, last_seq: 2 }]), [run_id])
     assert.deepEqual(await finish(core, claimed, { slice: { ...late, last_seq: 2 } }), { landed: false })
     assert.deepEqual(await rowsOf(core, 'thread_id', thread_id), {})
-    await assert.rejects(core.db.run(getThread, thread_id), hasCode('not_found'))
+    await assert.rejects(core.db.run(getThread, { thread_id }), hasCode('not_found'))
   })
 
   test('one with more runs than a statement takes parameters can be deleted', async () => {
@@ -89,7 +89,7 @@ forEachDatabase('threads', open => {
       select 'many-' || i, ${thread_id}, i, 'graph', 'a', 'success', '{}', '{}', 'enqueue', '', '', 0, 0 from n`
     await core.sql`insert into run_heads (run_id, attempt, last_seq, ended) select run_id, 1, 0, 1 from runs
       where thread_id = ${thread_id}`
-    assert.equal((await core.db.run(deleteThread, thread_id)).length, 70_000)
+    assert.equal((await core.db.run(deleteThread, { thread_id })).length, 70_000)
     assert.equal((await core.sql`select count(*) as n from run_heads`)[0]?.n, 0)
   })
 
@@ -106,7 +106,7 @@ forEachDatabase('threads', open => {
       assert.deepEqual(copy[field], source[field], field)
     }
     assert.deepEqual(await rowsOf(core, 'thread_id', copy.thread_id), { threads: 1, checkpoint_writes: 1 })
-    await core.db.run(deleteThread, thread_id)
+    await core.db.run(deleteThread, { thread_id })
     assert.deepEqual(await rowsOf(core, 'thread_id', copy.thread_id), { threads: 1, checkpoint_writes: 1 })
   })
 

@@ -146,7 +146,7 @@ forEachDatabase('webhooks', open => {
     const deleted = await ended('/ok')
     await core.db.run(deleteRun, deleted)
     const withThread = await ended('/ok')
-    await core.db.run(deleteThread, withThread.thread_id)
+    await core.db.run(deleteThread, { thread_id: withThread.thread_id })
     assert.deepEqual(await all(), [])
   })
 

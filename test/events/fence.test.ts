@@ -151,7 +151,7 @@ describe('the fence on postgres', () => {
     const { run_id, thread_id } = claimed.run
     const slice = sliceOf(claimed, [event('custom')], { writes: [checkpointWrite(thread_id, 't', run_id)] })
     const commit = await allButCommit(appendSlices, [slice])
-    const deleting = core.db.run(deleteThread, thread_id)
+    const deleting = core.db.run(deleteThread, { thread_id })
     await somebodyWaits()
     await commit()
     assert.deepEqual(await deleting, [run_id])

@@ -157,7 +157,7 @@ forEachDatabase('reading the log', open => {
     const run = await openRun()
     const reader = new Reader(log, run.run_id)
     await reader.until(1)
-    await core.db.run(deleteThread, run.claimed.run.thread_id)
+    await core.db.run(deleteThread, { thread_id: run.claimed.run.thread_id })
     await run.writer.append(event('custom')).catch(() => log.release(run.writer))
     await reader.done
     assert.deepEqual(reader.seqs, [1])

@@ -140,7 +140,7 @@ export class TestServer {
   }
 
   async thread(thread_id: string) {
-    return this.db.run(getThread, thread_id)
+    return this.db.run(getThread, { thread_id })
   }
 }
 

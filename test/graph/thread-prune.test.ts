@@ -43,20 +43,20 @@ forEachDatabase('pruning a thread', open => {
     return new ThreadStates({ db, graphs, texts, store: store as never, cache: new StateCache() })
   }
   const log = async (thread_id: string) =>
-    (JSON.parse(await states().get(thread_id)) as { values: { log: string[] } }).values.log
+    (JSON.parse(await states().get({ thread_id })) as { values: { log: string[] } }).values.log
 
   test('frees values that nothing refers to any more, once the logs of its runs are gone too', async () => {
     const thread_id = newId()
     for (const note of ['a', 'b', 'c']) await server.run('keeper', { input: { note: note + LONG } }, thread_id)
-    const before = await server.db.run(threadStorage, thread_id)
+    const before = await server.db.run(threadStorage, { thread_id })
     const values = await log(thread_id)
-    assert.equal(await server.db.run(pruneThread, thread_id), true)
-    const logged = await server.db.run(threadStorage, thread_id)
+    assert.equal(await server.db.run(pruneThread, { thread_id }), true)
+    const logged = await server.db.run(threadStorage, { thread_id })
     assert.equal(logged.checkpoints.count, 1)
     assert.ok(logged.events.bytes > before.events.bytes, 'the logs still refer to the old notes')
     await server.db.run(sweep, { retention_ms: -1_000 })
-    await server.db.run(pruneThread, thread_id)
-    const after = await server.db.run(threadStorage, thread_id)
+    await server.db.run(pruneThread, { thread_id })
+    const after = await server.db.run(threadStorage, { thread_id })
     assert.deepEqual(after.events, { count: 0, bytes: 0 })
     assert.deepEqual(after.channel_values.by_channel.log, before.channel_values.by_channel.log)
     assert.ok((after.channel_values.by_channel.note?.bytes ?? 0) < 2_500)
@@ -69,17 +69,17 @@ forEachDatabase('pruning a thread', open => {
   test('keeps the lists that the kept one forked from', async () => {
     const thread_id = newId()
     for (const note of 'abcdefghij') await server.run('keeper', { input: { note } }, thread_id)
-    const history = JSON.parse(await states().history(thread_id, { limit: 100 })) as {
+    const history = JSON.parse(await states().history({ thread_id }, { limit: 100 })) as {
       checkpoint: { checkpoint_id: string }
       values: { log: string[] }
     }[]
     const past = history.find(state => state.values.log?.length === 9)
     const checkpoint_id = past?.checkpoint.checkpoint_id as string
-    await states().update(thread_id, { checkpoint_id }, { values: { log: ['fork'] }, as_node: 'node' })
+    await states().update({ thread_id }, { checkpoint_id }, { values: { log: ['fork'] }, as_node: 'node' })
     await server.db.run(sweep, { retention_ms: -1_000 })
-    await server.db.run(pruneThread, thread_id)
+    await server.db.run(pruneThread, { thread_id })
     assert.deepEqual(await log(thread_id), [...[...'abcdefghi'].map(note => `${note} ${LONG}`), 'fork'])
-    assert.equal(JSON.parse(await states().history(thread_id, {})).length, 1)
+    assert.equal(JSON.parse(await states().history({ thread_id }, {})).length, 1)
   })
 
   test('keeps the ancestors from which a channel of changes is made', async () => {
@@ -87,7 +87,7 @@ forEachDatabase('pruning a thread', open => {
     for (let n = 0; n < 3; n++) await server.run('delta', { input: { log: [`input ${n}`] } }, thread_id)
     const values = await log(thread_id)
     assert.equal(values.length, 6)
-    await server.db.run(pruneThread, thread_id)
+    await server.db.run(pruneThread, { thread_id })
     assert.deepEqual(await log(thread_id), values)
   })
 })

@@ -63,7 +63,7 @@ export class System implements Subject {
   }
 
   async deleteThread(thread_id: string): Promise<string> {
-    await this.#run(deleteThread, thread_id)
+    await this.#run(deleteThread, { thread_id })
     return 'done'
   }
 

@@ -115,7 +115,7 @@ forEachStore('found by the simulation', store => {
     await create('run')
     const append = play(appendSlices, [sliceOf(await claim())])
     await append.upTo(/insert into run_events/)
-    const deletion = play(deleteThread, 'thread')
+    const deletion = play(deleteThread, { thread_id: 'thread' })
     await deletion.upTo(/never/)
     await append.end()
     await deletion.end()
@@ -207,7 +207,7 @@ forEachStore('found by the simulation', store => {
     } as const
     const creation = play(createRun, { run_id: 'run', thread_id: 'thread', if_not_exists: 'create', ...rest })
     await creation.upTo(/insert into threads/)
-    await run(deleteThread, 'thread')
+    await run(deleteThread, { thread_id: 'thread' })
     assert.equal((await creation.end()).run.status, 'pending')
     assert.equal((await store().look()).threads.get('thread')?.status, 'busy')
   })

@@ -121,7 +121,7 @@ const DEEDS: Record<Deed, (world: World) => Script> = {
 
   *delete_thread(world) {
     const thread_id = world.scheduler.random.pick(world.threads)
-    yield* call(deleteThread, thread_id)
+    yield* call(deleteThread, { thread_id })
     const args = { thread_id, metadata: '{}', hidden: 0, if_exists: 'do_nothing' } as const
     if (world.scheduler.random.chance(0.5)) yield* call(createThread, args)
   },

@@ -1,0 +1,28 @@
+// Finding a run for somebody: by its id, on the thread it is said to be on, where they may touch that thread.
+import sql, { empty, type Sql } from 'sql-template-tag'
+import { first, type Steps } from '../db/database.ts'
+import { type Filter, type Guarded, permitted } from './access.ts'
+import { RunloomError } from './errors.ts'
+import type { Run } from './runs.ts'
+
+export interface RunKey extends Guarded {
+  run_id: string
+  /** When given, a run of another thread is not found. */
+  thread_id?: string
+}
+
+/** ` and …` for a query over runs. */
+export function andThreadAllowed(allowed: Filter | undefined): Sql {
+  if (!allowed) return empty
+  const metadata = sql`threads.metadata`
+  return sql`and exists (
+    select 1 from threads where threads.thread_id = runs.thread_id and ${permitted(allowed, metadata)})`
+}
+
+export function* findRun({ run_id, thread_id, allowed }: RunKey): Steps<Run> {
+  const run = yield* first<Run>(sql`
+    select * from runs where run_id = ${run_id} ${thread_id === undefined ? empty : sql`and thread_id = ${thread_id}`}
+    ${andThreadAllowed(allowed)}`)
+  if (!run) throw new RunloomError('not_found', `Run ${run_id} not found`)
+  return run
+}

@@ -1,0 +1,67 @@
+// What the suites about authentication share: a server in this process, and calls as somebody.
+import { join } from 'node:path'
+import type { Client } from '@langchain/langgraph-sdk'
+import { readConfig } from '../../src/config.ts'
+import { type Runtime, startRuntime } from '../../src/runtime.ts'
+import { clientOf } from '../support/server.ts'
+
+export interface Answer {
+  status: number
+  headers: Headers
+  // biome-ignore lint/suspicious/noExplicitAny: a body of any shape
+  json: any
+}
+
+export interface AuthServer {
+  runtime: Runtime
+  logged: { message: string; fields: Record<string, unknown> | undefined }[]
+  call(user: string | undefined, method: string, path: string, body?: unknown, headers?: object): Promise<Answer>
+  /** The official SDK's, as somebody. */
+  as(user: string): Client
+  close(): Promise<void>
+}
+
+const FOLDER = join(import.meta.dirname, '../fixtures/auth')
+
+/** `file` is one of test/fixtures/auth. */
+export async function startAuthServer(
+  database_url: string,
+  file: string,
+  env: Record<string, string> = {},
+): Promise<AuthServer> {
+  const settings = { RUNLOOM_POLL_MS: '50', RUNLOOM_HEARTBEAT_MS: '200', RUNLOOM_DRAIN_MS: '100' }
+  const config = await readConfig({
+    argv: { config: join(FOLDER, file) },
+    env: { ...settings, ...env, DATABASE_URL: database_url },
+  })
+  const logged: AuthServer['logged'] = []
+  const logger = (_level: string, message: string, fields?: Record<string, unknown>) => logged.push({ message, fields })
+  const runtime = await startRuntime(config, { logger })
+  const url = 'http://runloom.test'
+  const request = (path: string, init: RequestInit) => runtime.app.fetch(new Request(new URL(path, url), init))
+  return {
+    runtime,
+    logged,
+    async call(user, method, path, body, headers = {}) {
+      const credentials = user === undefined ? {} : { authorization: `Bearer ${user}` }
+      const response = await request(path, {
+        method,
+        headers: { 'content-type': 'application/json', ...credentials, ...headers },
+        ...(body !== undefined && { body: JSON.stringify(body) }),
+      })
+      const isStream = response.headers.get('content-type')?.startsWith('text/event-stream')
+      if (isStream) await response.body?.cancel()
+      const text = isStream ? '' : await response.text()
+      return { status: response.status, headers: response.headers, json: text.trim() ? JSON.parse(text) : undefined }
+    },
+    as(user) {
+      const fetchAs = ((path: string | URL, init: RequestInit = {}) => {
+        const headers = new Headers(init.headers)
+        headers.set('authorization', `Bearer ${user}`)
+        return request(String(path), { ...init, headers })
+      }) as typeof fetch
+      return clientOf(url, fetchAs)
+    },
+    close: () => runtime.close(),
+  }
+}

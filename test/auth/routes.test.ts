@@ -1,0 +1,248 @@
+// Every route, as somebody else (contracts: langgraph §13): a route that is not in the table fails the first test, one that
+// forgets to ask or to filter fails another.
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { newId } from '../../src/core/ids.ts'
+import { eventually } from '../api/harness.ts'
+import { answers } from '../fixtures/auth/auth.ts'
+import { forEachDatabase } from '../support/databases.ts'
+import { type AuthServer, startAuthServer } from './harness.ts'
+
+/** What alice has. */
+interface World {
+  mark: string
+  assistant_id: string
+  /** A thread whose run has ended. */
+  thread_id: string
+  run_id: string
+  checkpoint_id: string
+  delivery_id: string
+  /** A thread with a run that waits. */
+  waiting: { thread_id: string; run_id: string }
+  cron_id: string
+}
+
+/** What bob gets: a status, or 200 and this body. `open`: what everybody gets; `known`: everybody who is known. */
+type Foreign = 404 | 409 | 204 | 'open' | 'known' | { body: unknown }
+
+type Case = [foreign: Foreign, path: string, body?: unknown]
+
+const SCHEDULE = { schedule: '0 0 1 1 *' }
+
+const TABLE: Record<string, (world: World) => Case> = {
+  'GET /ok': () => ['open', '/ok?check_db=1'],
+  'GET /info': () => ['open', '/info'],
+  'POST /assistants': w => [
+    409,
+    '/assistants',
+    { assistant_id: w.assistant_id, graph_id: 'steps', if_exists: 'do_nothing' },
+  ],
+  'POST /assistants/search': w => [{ body: [] }, '/assistants/search', { metadata: { mark: w.mark } }],
+  'POST /assistants/count': w => [{ body: 0 }, '/assistants/count', { metadata: { mark: w.mark } }],
+  'GET /assistants/:assistant_id': w => [404, `/assistants/${w.assistant_id}`],
+  'PATCH /assistants/:assistant_id': w => [404, `/assistants/${w.assistant_id}`, { name: 'taken' }],
+  'DELETE /assistants/:assistant_id': w => [404, `/assistants/${w.assistant_id}?delete_threads=true`],
+  'GET /assistants/:assistant_id/graph': w => [404, `/assistants/${w.assistant_id}/graph`],
+  'GET /assistants/:assistant_id/schemas': w => [404, `/assistants/${w.assistant_id}/schemas`],
+  'GET /assistants/:assistant_id/subgraphs': w => [404, `/assistants/${w.assistant_id}/subgraphs`],
+  'GET /assistants/:assistant_id/subgraphs/:namespace': w => [404, `/assistants/${w.assistant_id}/subgraphs/none`],
+  'POST /assistants/:assistant_id/versions': w => [404, `/assistants/${w.assistant_id}/versions`, {}],
+  'POST /assistants/:assistant_id/latest': w => [404, `/assistants/${w.assistant_id}/latest`, { version: 1 }],
+  'POST /threads': w => [409, '/threads', { thread_id: w.thread_id, if_exists: 'do_nothing' }],
+  'POST /threads/search': w => [{ body: [] }, '/threads/search', { ids: [w.thread_id, w.waiting.thread_id] }],
+  'POST /threads/count': w => [{ body: 0 }, '/threads/count', { metadata: { mark: w.mark } }],
+  'POST /threads/prune': w => [{ body: { pruned_count: 0 } }, '/threads/prune', { thread_ids: [w.thread_id] }],
+  'GET /threads/:thread_id': w => [404, `/threads/${w.thread_id}`],
+  'PATCH /threads/:thread_id': w => [404, `/threads/${w.thread_id}`, { metadata: { taken: true } }],
+  'DELETE /threads/:thread_id': w => [404, `/threads/${w.thread_id}`],
+  'POST /threads/:thread_id/copy': w => [404, `/threads/${w.thread_id}/copy`],
+  'GET /threads/:thread_id/storage': w => [404, `/threads/${w.thread_id}/storage`],
+  'GET /threads/:thread_id/state': w => [404, `/threads/${w.thread_id}/state`],
+  'GET /threads/:thread_id/state/:checkpoint_id': w => [404, `/threads/${w.thread_id}/state/${w.checkpoint_id}`],
+  'POST /threads/:thread_id/state/checkpoint': w => [
+    404,
+    `/threads/${w.thread_id}/state/checkpoint`,
+    { checkpoint: { checkpoint_id: w.checkpoint_id } },
+  ],
+  'POST /threads/:thread_id/state': w => [404, `/threads/${w.thread_id}/state`, { values: { log: ['taken'] } }],
+  'PATCH /threads/:thread_id/state': w => [404, `/threads/${w.thread_id}/state`, { metadata: { taken: true } }],
+  'GET /threads/:thread_id/history': w => [404, `/threads/${w.thread_id}/history`],
+  'POST /threads/:thread_id/history': w => [404, `/threads/${w.thread_id}/history`, {}],
+  'GET /threads/:thread_id/stream': w => [404, `/threads/${w.thread_id}/stream`],
+  'POST /threads/:thread_id/runs': w => [
+    404,
+    `/threads/${w.thread_id}/runs`,
+    { assistant_id: 'steps', if_not_exists: 'create', multitask_strategy: 'rollback' },
+  ],
+  'POST /threads/:thread_id/runs/stream': w => [
+    404,
+    `/threads/${w.thread_id}/runs/stream`,
+    { assistant_id: 'steps', input: { count: 1 } },
+  ],
+  'POST /threads/:thread_id/runs/wait': w => [
+    404,
+    `/threads/${w.thread_id}/runs/wait`,
+    { assistant_id: 'steps', input: { count: 1 } },
+  ],
+  'POST /runs': w => [404, '/runs', { assistant_id: w.assistant_id, input: { count: 1 } }],
+  'POST /runs/stream': w => [404, '/runs/stream', { assistant_id: w.assistant_id, input: { count: 1 } }],
+  'POST /runs/wait': w => [404, '/runs/wait', { assistant_id: w.assistant_id, input: { count: 1 } }],
+  'POST /runs/batch': w => [404, '/runs/batch', [{ assistant_id: w.assistant_id, input: { count: 1 } }]],
+  'POST /runs/cancel': w => [204, '/runs/cancel', { thread_id: w.waiting.thread_id, run_ids: [w.waiting.run_id] }],
+  'GET /threads/:thread_id/runs': w => [404, `/threads/${w.thread_id}/runs`],
+  'GET /threads/:thread_id/runs/:run_id': w => [404, `/threads/${w.thread_id}/runs/${w.run_id}`],
+  'DELETE /threads/:thread_id/runs/:run_id': w => [404, `/threads/${w.thread_id}/runs/${w.run_id}`],
+  'GET /threads/:thread_id/runs/:run_id/join': w => [404, `/threads/${w.thread_id}/runs/${w.run_id}/join`],
+  'GET /threads/:thread_id/runs/:run_id/stream': w => [
+    404,
+    `/threads/${w.thread_id}/runs/${w.run_id}/stream?cancel_on_disconnect=1`,
+  ],
+  'GET /runs/:run_id/stream': w => [404, `/runs/${w.run_id}/stream`],
+  'POST /threads/:thread_id/runs/:run_id/cancel': w => [
+    404,
+    `/threads/${w.waiting.thread_id}/runs/${w.waiting.run_id}/cancel`,
+  ],
+  'GET /threads/:thread_id/runs/:run_id/webhooks': w => [404, `/threads/${w.thread_id}/runs/${w.run_id}/webhooks`],
+  'POST /threads/:thread_id/runs/:run_id/webhooks/:delivery_id/redeliver': w => [
+    404,
+    `/threads/${w.thread_id}/runs/${w.run_id}/webhooks/${w.delivery_id}/redeliver`,
+  ],
+  'POST /runs/crons': w => [404, '/runs/crons', { ...SCHEDULE, assistant_id: w.assistant_id }],
+  'POST /threads/:thread_id/runs/crons': w => [
+    404,
+    `/threads/${w.thread_id}/runs/crons`,
+    { ...SCHEDULE, assistant_id: 'steps' },
+  ],
+  'POST /runs/crons/search': w => [{ body: [] }, '/runs/crons/search', { metadata: { mark: w.mark } }],
+  'POST /runs/crons/count': w => [{ body: 0 }, '/runs/crons/count', { metadata: { mark: w.mark } }],
+  'GET /runs/crons/:cron_id': w => [404, `/runs/crons/${w.cron_id}`],
+  'PATCH /runs/crons/:cron_id': w => [404, `/runs/crons/${w.cron_id}`, { enabled: false }],
+  'DELETE /runs/crons/:cron_id': w => [404, `/runs/crons/${w.cron_id}`],
+  'PUT /store/items': w => [404, '/store/items', { namespace: [w.mark], key: 'k', value: { taken: true } }],
+  'GET /store/items': w => [{ body: null }, `/store/items?namespace=${w.mark}&key=k`],
+  'DELETE /store/items': w => [404, '/store/items', { namespace: [w.mark], key: 'k' }],
+  'POST /store/items/search': w => [{ body: { items: [] } }, '/store/items/search', { namespace_prefix: [w.mark] }],
+  'POST /store/namespaces': w => [{ body: { namespaces: [] } }, '/store/namespaces', { prefix: [w.mark] }],
+}
+
+forEachDatabase('every route', open => {
+  let server: AuthServer
+  let denying: AuthServer
+  before(async () => {
+    server = await startAuthServer(await open(), 'langgraph.json')
+    denying = await startAuthServer(await open(), 'scripted.json')
+  })
+  after(async () => {
+    await server.close()
+    await denying.close()
+  })
+
+  const alice = async (method: string, path: string, body?: unknown) => {
+    const { status, json } = await server.call('alice', method, path, body)
+    assert.ok(status < 300, `${method} ${path} is ${status}: ${JSON.stringify(json)}`)
+    return json
+  }
+
+  async function world(): Promise<World> {
+    const mark = `mark-${newId()}`
+    const metadata = { mark }
+    const { assistant_id } = await alice('POST', '/assistants', { graph_id: 'steps', metadata })
+    const { thread_id } = await alice('POST', '/threads', { metadata })
+    const { run_id } = await alice('POST', `/threads/${thread_id}/runs`, {
+      assistant_id,
+      input: { count: 1 },
+      webhook: '/assistants/count',
+    })
+    await alice('GET', `/threads/${thread_id}/runs/${run_id}/join`)
+    const { checkpoint } = await alice('GET', `/threads/${thread_id}/state`)
+    const waiting = await alice('POST', '/threads', { metadata })
+    const delayed = { assistant_id: 'steps', after_seconds: 3_600 }
+    const pending = await alice('POST', `/threads/${waiting.thread_id}/runs`, delayed)
+    const { cron_id } = await alice('POST', '/runs/crons', { ...SCHEDULE, assistant_id, metadata })
+    await alice('PUT', '/store/items', { namespace: [mark], key: 'k', value: { n: 1 } })
+    const [delivery] = await alice('GET', `/threads/${thread_id}/runs/${run_id}/webhooks`)
+    return {
+      mark,
+      assistant_id,
+      thread_id,
+      run_id,
+      checkpoint_id: checkpoint.checkpoint_id,
+      delivery_id: delivery.delivery_id,
+      waiting: { thread_id: waiting.thread_id, run_id: pending.run_id },
+      cron_id,
+    }
+  }
+
+  /** All that alice has, as she sees it. */
+  async function look({ mark, assistant_id, thread_id, run_id, waiting, cron_id }: World) {
+    return Promise.all([
+      alice('GET', `/assistants/${assistant_id}`),
+      alice('GET', `/threads/${thread_id}`),
+      alice('GET', `/threads/${thread_id}/state`),
+      alice('GET', `/threads/${thread_id}/runs`),
+      alice('GET', `/threads/${waiting.thread_id}/runs/${waiting.run_id}`),
+      alice('GET', `/runs/crons/${cron_id}`),
+      alice('POST', '/store/items/search', { namespace_prefix: [mark] }),
+      alice('POST', '/threads/count', { metadata: { mark } }),
+      alice('GET', `/threads/${thread_id}/runs/${run_id}/webhooks`),
+    ])
+  }
+
+  test('the table has every route that there is, and no other', () => {
+    const routes = server.runtime.app.routes
+      .filter(({ method }) => method !== 'ALL')
+      .flatMap(({ method, path }) =>
+        path.endsWith('?')
+          ? [path.replace(/\/:\w+\?$/, ''), path.slice(0, -1)].map(one => `${method} ${one}`)
+          : [`${method} ${path}`],
+      )
+    assert.deepEqual([...new Set(routes)].sort(), Object.keys(TABLE).sort())
+  })
+
+  test('another sees and changes nothing; the same request is its owner’s to make', async t => {
+    for (const [route, entry] of Object.entries(TABLE)) {
+      await t.test(route, async () => {
+        const [method = ''] = route.split(' ')
+        const mine = await world()
+        await eventually(async () => assert.equal((await look(mine)).at(-1)[0].status, 'delivered'))
+        const [foreign, path, body] = entry(mine)
+        const before = await look(mine)
+        const { status, json } = await server.call('bob', method, path, body)
+        const expected = typeof foreign === 'number' ? foreign : 200
+        assert.equal(status, expected, `bob: ${JSON.stringify(json)}`)
+        if (typeof foreign === 'object') assert.deepEqual(json, foreign.body)
+        assert.deepEqual(await look(mine), before)
+        const owner = await alice(method, path, body)
+        if (typeof foreign === 'object') assert.notDeepEqual(owner, foreign.body)
+      })
+    }
+  })
+
+  test('a request of nobody is 401, whatever it says of Studio', async t => {
+    const mine = await world()
+    for (const [route, entry] of Object.entries(TABLE)) {
+      await t.test(route, async () => {
+        const [method = ''] = route.split(' ')
+        const [foreign, path, body] = entry(mine)
+        const { status, json } = await server.call(undefined, method, path, body, { 'x-auth-scheme': 'langsmith' })
+        assert.equal(status, foreign === 'open' ? 200 : 401)
+        if (status === 401) assert.deepEqual(json, { detail: 'Unauthorized' })
+      })
+    }
+    assert.equal((await server.call(undefined, 'GET', '/no/such/route')).status, 401)
+  })
+
+  test('a handler that says no is asked by every route', async t => {
+    const mine = await world()
+    answers['*'] = () => false
+    t.after(() => delete answers['*'])
+    for (const [route, entry] of Object.entries(TABLE)) {
+      await t.test(route, async () => {
+        const [method = ''] = route.split(' ')
+        const [foreign, path, body] = entry(mine)
+        const { status, json } = await denying.call('alice', method, path, body)
+        assert.equal(status, ['open', 'known'].includes(foreign as string) ? 200 : 403, JSON.stringify(json))
+      })
+    }
+  })
+})
