@@ -1,5 +1,6 @@
 // What a run's stored request (`kwargs`) means to LangGraph: its config, and its input or Command.
 import { Command, Send } from '@langchain/langgraph'
+import type { OnPendingInterrupt } from '../core/questions.ts'
 
 /** A run's request as core/runs.ts stores it; null stands for absent everywhere. */
 export interface RunRequest {
@@ -14,6 +15,8 @@ export interface RunRequest {
   durability?: Durability | null
   checkpoint_during?: boolean | null
   stream_mode?: string | string[] | null
+  strict_resume?: boolean | null
+  on_pending_interrupt?: OnPendingInterrupt | null
 }
 
 interface RunSettings {
