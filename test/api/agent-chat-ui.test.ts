@@ -68,7 +68,8 @@ forEachServer('agent-chat-ui', server => {
     const events = await submit(thread_id, 'nested', { input: { messages: [message], context: { page: 1 } } })
     const names = new Set(events.map(({ event }) => event.split('|')[0]))
     assert.deepEqual(names, new Set(['metadata', 'values', 'messages']))
-    const { messages } = events.findLast(({ event }) => event === 'values')?.data as {
+    const last = events.findLast(({ event }) => event === 'values')
+    const { messages } = { ...last }.data as {
       messages: Record<string, unknown>[]
     }
     assert.deepEqual([messages[0]?.id, messages[0]?.type, messages[0]?.content], Object.values(message))
