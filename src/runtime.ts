@@ -2,6 +2,7 @@
 // in which they start and stop.
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import type { Hono } from 'hono'
 import { builtInAgent } from './agent/agent.ts'
 import { chatModel } from './agent/models.ts'
@@ -34,6 +35,7 @@ import { type Graphs, loadGraphs } from './graph/load.ts'
 import { ThreadStates } from './graph/state.ts'
 import { StateCache } from './graph/state-cache.ts'
 import { ItemStore, type StoreOptions } from './graph/store.ts'
+import { TypeReader } from './graph/type-schemas.ts'
 import { createApp } from './http/app.ts'
 import { loadAuthFile } from './http/auth-file.ts'
 import { acting, byApiKey } from './http/authentication.ts'
@@ -100,6 +102,7 @@ export async function startRuntime(config: Config, { logger, work = true }: Runt
   const store = await itemStore(db, config)
   const cache = new StateCache()
   const texts = new StateTexts(db)
+  const types = new TypeReader({ folder: join(dataFolder(config), 'schemas'), logger })
   const states = new ThreadStates({ db, graphs, store, cache, texts })
   const executors = { graph: graphExecutor({ db, graphs, store, cache }) }
   const { lease_ms, poll_ms, concurrency, max_crashes, run_timeout_ms, drain_ms } = config
@@ -126,6 +129,7 @@ export async function startRuntime(config: Config, { logger, work = true }: Runt
     bus,
     worker,
     graphs,
+    types,
     states,
     texts,
     store,
@@ -166,6 +170,7 @@ export async function startRuntime(config: Config, { logger, work = true }: Runt
   const close = async () => {
     clearInterval(sweeping)
     await expiring.close()
+    types.close()
     await scheduler?.close()
     await worker.close()
     await deliverer?.close()
@@ -179,6 +184,11 @@ export async function startRuntime(config: Config, { logger, work = true }: Runt
     ? undefined
     : 'The built-in agent uses the offline model, a few fixed rules. For a real one set RUNLOOM_MODEL=<provider>:<name>'
   return { app, graphs, db, watched: [...graphs.watched, ...(auth?.files ?? [])], modelNote, close }
+}
+
+/** Where files of this server may be kept: beside its database, where that is a file. */
+function dataFolder({ database_url, data }: Config): string {
+  return database_url.startsWith('sqlite:') ? dirname(database_url.slice('sqlite:'.length)) : data
 }
 
 /** The store as `store` of langgraph.json has it. */

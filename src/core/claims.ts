@@ -46,15 +46,18 @@ export const claimedBy = transition(import.meta.url, 'claimedBy', takeUp)
 
 function* takeUp({ worker_id, lease_ms }: ClaimOptions): Steps<ClaimedRun[]> {
   const taken = sql`status = 'running' and worker_id = ${worker_id}`
-  const threads = yield* all<Pick<Thread, 'thread_id'>>(sql`
-    select thread_id from threads where thread_id in (select thread_id from runs where ${taken})
+  const threads = yield* all<Pick<Thread, 'thread_id' | 'interrupts'>>(sql`
+    select thread_id, interrupts from threads where thread_id in (select thread_id from runs where ${taken})
     order by thread_id for update`)
   if (threads.length === 0) return []
   const runs = yield* all<HeadedRun>(sql`${headedRuns} where ${taken}`)
   if (runs.length === 0) return []
   yield sql`
     update threads set due_at = now_ms() + ${lease_ms} where thread_id in (${join(runs.map(run => run.thread_id))})`
-  return runs.map(({ attempt, last_seq, ...run }) => ({ run, attempt, last_seq }))
+  const open = new Map(threads.map(({ thread_id, interrupts }) => [thread_id, interrupts]))
+  return runs.map(({ attempt, last_seq, ...run }) => {
+    return { run, attempt, last_seq, interrupts: open.get(run.thread_id) ?? '{}' }
+  })
 }
 
 /** Holds the heads that may still be written by an earlier owner, in the order in which its appends lock them. */
@@ -113,12 +116,14 @@ export function* startRun(run: Startable, { worker_id, lease_ms }: ClaimOptions)
   const { run_id, thread_id, crashes } = run
   const head = yield* openAttempt(run, 'metadata', { run_id, attempt: crashes + 1 })
   yield sql`update threads set due_at = now_ms() + ${lease_ms} where thread_id = ${thread_id}`
-  const started = yield* first<Run>(sql`
+  const { interrupts, ...started } = (yield* first<Run & Pick<Thread, 'interrupts'>>(sql`
     update runs set status = 'running', worker_id = ${worker_id}, crashes = ${crashes}, updated_at = now_iso(),
       started_at = coalesce(started_at, now_iso()),
       base_seq = coalesce(base_seq, (select last_thread_seq from threads where thread_id = ${thread_id}))
-    where run_id = ${run_id} returning *`)
-  return { run: started as Run, ...head }
+    where run_id = ${run_id}
+    returning *, (select interrupts from threads where thread_id = ${thread_id}) as interrupts`)) as Run &
+    Pick<Thread, 'interrupts'>
+  return { run: started, ...head, interrupts }
 }
 
 /** Raises a run's attempt, which fences whoever wrote it before, and writes the event that says so. */
@@ -292,7 +297,7 @@ function* settleThread(
   yield sql`
     update threads set resting_status = ${resting},
       last_thread_seq = ${run.base_seq ?? 0} + (select last_seq from run_heads where run_id = ${run.run_id}),
-      interrupts = ${JSON.stringify(left?.interrupts ?? {})}, error = ${error ?? null},
+      interrupts = ${JSON.stringify(left?.interrupts ?? {})}, error = ${(resting === 'error' && error) || null},
       state_updated_at = now_iso(), state = coalesce((
         select data from run_events where run_id = ${run.run_id} and event = 'values' order by seq desc limit 1), state)
     where thread_id = ${run.thread_id}`

@@ -1,6 +1,6 @@
 // How runs end: from what an execution came to, and why it was stopped, to the status that is stored.
 import type { Finish } from './claims.ts'
-import type { Ending, StopReason } from './executor.ts'
+import { type Ending, Refused, type StopReason } from './executor.ts'
 
 /** What an execution came to. */
 export type Outcome = { ending: Ending } | { error: unknown }
@@ -21,7 +21,9 @@ export function conclude(
   if (reason?.type === 'refused' || 'error' in outcome) {
     const error = reason?.type === 'refused' ? reason.error : (outcome as { error: unknown }).error
     const ending = { reason: 'failed', error: describe(error) }
-    return { status: 'error', ending, interrupts: {}, resting_status: 'error' }
+    const interrupts = error instanceof Refused ? error.interrupts : {}
+    const resting_status = Object.keys(interrupts).length > 0 ? 'interrupted' : 'error'
+    return { status: 'error', ending, interrupts, resting_status }
   }
   const { interrupts, has_next } = outcome.ending
   const open = Object.values(interrupts).flat()
@@ -40,6 +42,7 @@ export function withoutRows({ slice, ...rest }: Finish, error: unknown): Finish 
 }
 
 function describe(error: unknown): { error: string; message: string } {
+  if (error instanceof Refused) return { error: error.name, message: error.message, ...error.details }
   return error instanceof Error
     ? { error: error.name, message: error.message }
     : { error: 'Error', message: String(error) }

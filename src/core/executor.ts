@@ -8,6 +8,8 @@ export interface ClaimedRun {
   attempt: number
   /** The log's length when it was claimed, the `metadata` event of this attempt included. */
   last_seq: number
+  /** JSON: the thread's open interrupts by task id when it was claimed. */
+  interrupts: string
 }
 
 export interface Interrupt {
@@ -21,6 +23,25 @@ export interface Ending {
   interrupts: Record<string, Interrupt[]>
   /** Whether nodes are left to run: at a breakpoint, after an interrupt. */
   has_next: boolean
+}
+
+/** Thrown by an executor that touched nothing, because of what the thread waits for: those interrupts stay open. */
+export class Refused extends Error {
+  readonly interrupts: Record<string, Interrupt[]>
+  /** What the error event says beside name and message. */
+  readonly details: Record<string, unknown>
+
+  constructor(
+    { interrupts }: Pick<ClaimedRun, 'interrupts'>,
+    name: string,
+    message: string,
+    details: Record<string, unknown>,
+  ) {
+    super(message)
+    this.name = name
+    this.interrupts = JSON.parse(interrupts)
+    this.details = details
+  }
 }
 
 /**

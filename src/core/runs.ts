@@ -16,6 +16,7 @@ import { type ClaimOptions, endRun, eraseRun, KEY_LIFETIME_MS, startRun } from '
 import { RunloomError } from './errors.ts'
 import type { ClaimedRun } from './executor.ts'
 import { jsonText } from './json.ts'
+import { checkQuestions } from './questions.ts'
 import { andThreadAllowed, findRun, type RunKey } from './run-keys.ts'
 import {
   getThread,
@@ -107,6 +108,7 @@ export const createRun = transition(import.meta.url, 'createRun', function* (arg
   const assistant = yield* findUsableAssistant(args.assistant_id, args.assistant_allowed)
   const thread = yield* threadOf(args, assistant)
   const { superseded, busy } = yield* applyStrategy(args, thread)
+  if (!busy && args.after_ms === 0) yield* checkQuestions(args, thread)
   const position = thread.last_position + 1
   const { config, context, metadata } = merge(args, assistant, thread)
   const kwargs = jsonText({ ...args.kwargs, config, context })

@@ -1,5 +1,6 @@
 // What a run's stored request (`kwargs`) means to LangGraph: its config, and its input or Command.
 import { Command, Send } from '@langchain/langgraph'
+import type { OnPendingInterrupt } from '../core/questions.ts'
 import { type User, userConfigurable, withoutUser } from '../core/users.ts'
 
 /** A run's request as core/runs.ts stores it; null stands for absent everywhere. */
@@ -15,6 +16,8 @@ export interface RunRequest {
   durability?: Durability | null
   checkpoint_during?: boolean | null
   stream_mode?: string | string[] | null
+  strict_resume?: boolean | null
+  on_pending_interrupt?: OnPendingInterrupt | null
 }
 
 interface RunSettings {

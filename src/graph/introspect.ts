@@ -1,5 +1,5 @@
 // What a graph looks like from outside: its drawing, the JSON schemas of its state, its subgraphs. All of it is read off the
-// compiled graph in milliseconds; what TypeScript types alone say is not known here.
+// compiled graph in milliseconds; what TypeScript types alone say comes from type-schemas.ts, once it is known.
 import { META_EXTRAS_DESCRIPTION_PREFIX, type SchemaMetaRegistry } from '@langchain/langgraph/zod'
 import {
   getConfigTypeSchema,
@@ -10,6 +10,7 @@ import {
 import { z } from 'zod'
 import type { Json } from '../core/json.ts'
 import type { CompiledGraph } from './load.ts'
+import type { TypeSchemas } from './type-schemas.ts'
 
 type JsonSchema = Record<string, unknown>
 
@@ -34,19 +35,22 @@ export interface GraphSchemas {
   context_schema: JsonSchema | null
 }
 
-export function schemas(graph_id: string, graph: CompiledGraph): GraphSchemas {
+export function schemas(graph_id: string, graph: CompiledGraph, types?: TypeSchemas): GraphSchemas {
   const { builder = {}, _metaRegistry: registry }: Json = graph
   const state = builder._schemaRuntimeDefinition
   // A graph that names no input of its own takes parts of its state; a symbol says so.
   const input = typeof builder._inputRuntimeDefinition === 'symbol' ? state : builder._inputRuntimeDefinition
-  const derive = (schemaOf: SchemaOf, definition: unknown, channels?: unknown, effects: Effects = {}) =>
-    strictly(() => schemaOf(graph, registry)) ?? leniently(registry, definition, effects) ?? fromChannels(channels)
-  const config = derive(getConfigTypeSchema, builder._configRuntimeSchema)
+  const derive = (schemaOf: SchemaOf, definition: unknown, effects: Effects = {}) =>
+    strictly(() => schemaOf(graph, registry)) ?? leniently(registry, definition, effects)
+  const config =
+    derive(getConfigTypeSchema, builder._configRuntimeSchema) ?? fromTypes(builder._configSchema, types?.Config)
   return {
     graph_id,
-    input_schema: derive(getInputTypeSchema, input, builder._inputDefinition, INPUT),
-    output_schema: derive(getOutputTypeSchema, builder._outputRuntimeDefinition, builder._outputDefinition),
-    state_schema: derive(getStateTypeSchema, state, builder._schemaDefinition),
+    input_schema: derive(getInputTypeSchema, input, INPUT) ?? fromTypes(builder._inputDefinition, types?.Input),
+    output_schema:
+      derive(getOutputTypeSchema, builder._outputRuntimeDefinition) ??
+      fromTypes(builder._outputDefinition, types?.Output),
+    state_schema: derive(getStateTypeSchema, state) ?? fromTypes(builder._schemaDefinition, types?.State),
     config_schema: config,
     context_schema: config,
   }
@@ -102,12 +106,17 @@ function unpack(schema: { description?: string }): void {
   Object.assign(schema, extras)
 }
 
-/** An Annotation has names, and reducers that tell messages from the rest; its types are gone. */
-function fromChannels(channels: unknown): JsonSchema | null {
+/**
+ * An Annotation has names, and reducers that tell messages from the rest; the rest is what its types say, as far as that is
+ * known. A workflow of the functional API has types alone.
+ */
+function fromTypes(channels: unknown, typed: JsonSchema | null | undefined): JsonSchema | null {
+  if (channels === undefined) return typed ?? null
   if (!(channels instanceof Object) || '__root__' in channels) return null
+  const { properties: types = {}, required } = (typed ?? {}) as { properties?: JsonSchema; required?: string[] }
   const properties = Object.entries(channels).map(([name, channel]) => [
     name,
-    channel?.operator?.name === 'messagesStateReducer' ? { langgraph_type: 'messages' } : {},
+    channel?.operator?.name === 'messagesStateReducer' ? { langgraph_type: 'messages' } : (types[name] ?? {}),
   ])
-  return { type: 'object', properties: Object.fromEntries(properties) }
+  return { type: 'object', properties: Object.fromEntries(properties), ...(required && { required }) }
 }

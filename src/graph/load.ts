@@ -5,6 +5,7 @@ import type { Pregel } from '@langchain/langgraph/pregel'
 import type { BaseCheckpointSaver, BaseStore } from '@langchain/langgraph-checkpoint'
 import { RunloomError } from '../core/errors.ts'
 import { SourceFiles } from './source-files.ts'
+import type { TypedExport } from './type-schemas.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: the LangGraph boundary; any state, any nodes
 export type CompiledGraph = Pregel<any, any>
@@ -40,6 +41,7 @@ export class Graphs {
   readonly failures = new Map<string, Error>()
   readonly #graphs = new Map<string, (config: GraphConfig) => Promise<CompiledGraph>>()
   readonly #descriptions = new Map<string, string>()
+  readonly #places = new Map<string, Pick<GraphSource, 'file' | 'export'>>()
   readonly #sources = new SourceFiles()
   readonly #baseDir: string
 
@@ -84,12 +86,19 @@ export class Graphs {
   /** Adds a graph from a file, or an entry in `failures`. */
   async load(id: string, { file, export: name, description }: GraphSource): Promise<void> {
     if (description !== undefined) this.#descriptions.set(id, description)
+    this.#places.set(id, { file, export: name })
     const place = `Graph "${id}" (${relative(this.#baseDir, file)}:${name})`
     try {
       this.#graphs.set(id, await maker(await this.#exported(file, name), place))
     } catch (error) {
       this.failures.set(id, new Error(`${place} cannot be loaded: ${reasonOf(error, file)}`, { cause: error }))
     }
+  }
+
+  /** The export that a graph's types come from; undefined for one that is not in a file. */
+  typesOf(id: string): TypedExport | undefined {
+    const place = this.#places.get(id)
+    return place && { ...place, files: this.watched }
   }
 
   /** The user's files that graphs come from, what they import and what failed included: a change of one asks for a reload. */

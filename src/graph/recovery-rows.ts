@@ -98,10 +98,14 @@ export function answeredInterrupts({ pending, nested }: Progress, run_id: string
   return new Set(interruptIds(rows.filter(row => tasks.has(row.task_id))))
 }
 
-/** The ids of the interrupts at the head. */
+/** The ids of the interrupts at the head whose tasks have not finished. */
 export function openInterrupts({ pending }: Progress): string[] {
-  return interruptIds(pending)
+  const finished = new Set(pending.filter(row => !UNFINISHED.has(row.channel)).map(row => row.task_id))
+  return interruptIds(pending.filter(row => !finished.has(row.task_id)))
 }
+
+/** What a task may store before it has finished. */
+const UNFINISHED = new Set([INTERRUPT, RESUME, '__error__', '__scheduled__'])
 
 function interruptIds(rows: PendingRow[]): string[] {
   const interrupts = rows.filter(row => row.channel === INTERRUPT && row.exact !== null)

@@ -21,6 +21,7 @@ import {
   resumeMap,
 } from './executor-config.ts'
 import type { CompiledGraph } from './load.ts'
+import { checkAnswers, pastQuestions } from './questions.ts'
 import type { Recording } from './recording.ts'
 import { Replay } from './recording-replay.ts'
 import {
@@ -45,6 +46,8 @@ export interface Start {
   ending?: Ending
 }
 
+type Asked = Pick<RunRequest, 'input' | 'command'>
+
 interface Attempt {
   db: Database
   graph: CompiledGraph
@@ -58,22 +61,25 @@ interface Attempt {
 export async function startOf(attempt: Attempt): Promise<Start> {
   const { db, claimed, request, config, recording } = attempt
   const { run_id } = claimed.run
-  const { command, input = null } = request
-  const isInput = !command && input !== null
   const later = claimed.attempt > 1
-  if (isInput && !later) return { input, config }
+  if (isInput(request) && !later && claimed.interrupts === '{}') return { input: request.input, config }
   const newest = await readAt(attempt, undefined)
   if (later) {
     const replay = new Replay(await db.run(readSuperstep, run_id))
     recording.skip(replay)
     if (newest.head?.run_id === run_id) return goOn(attempt, newest, replay)
   }
-  if (isInput) {
-    await recordValues(attempt)
+  const start = config.configurable.checkpoint_id as string | undefined
+  const isAtHead = start === undefined || start === newest.head?.checkpoint_id
+  const asked: Asked = isAtHead ? pastQuestions(request, claimed) : request
+  const { input = null, command } = asked
+  if (isInput(asked)) {
+    if (later) await recordValues(attempt)
     return { input, config }
   }
-  const start = config.configurable.checkpoint_id as string | undefined
   const progress = start === undefined ? newest : await readAt(attempt, start)
+  if (request.strict_resume && !hasResumed(progress, run_id))
+    checkAnswers(claimed, command?.resume, openInterrupts(progress))
   const spent = spentResumes(progress)
   await remove(attempt, spent)
   if (!command) return { input, config }
@@ -86,6 +92,10 @@ export async function startOf(attempt: Attempt): Promise<Start> {
   if (progress.head?.checkpoint_id === newest.head?.checkpoint_id) return { input: null, config: fromHead(config) }
   // A resume of a past checkpoint: null would start it over, which is right only if the answer is spent.
   return spent.length > 0 ? { input: null, config } : original
+}
+
+function isInput({ input, command }: Asked): boolean {
+  return !command && input !== null && input !== undefined
 }
 
 /** A Command's resume. LangGraph takes false, 0 and '' for no answer, unless they are given to interrupts by name. */

@@ -74,8 +74,8 @@ function toCreate(request: protocol.CreateRun, thread_id: string | undefined): C
 /** What the executor needs of a request: the options that were given, `input` always. */
 function kwargsOf(request: protocol.CreateRun): CreateRun['kwargs'] {
   const { input, command, config, context, checkpoint, checkpoint_id, checkpoint_during, durability } = request
-  const { interrupt_before, interrupt_after, stream_mode, stream_subgraphs, webhook, feedback_keys, strict_resume } =
-    request
+  const { interrupt_before, interrupt_after, stream_mode, stream_subgraphs, webhook, feedback_keys } = request
+  const { strict_resume, on_pending_interrupt } = request
   const during = checkpoint_during == null ? undefined : checkpoint_during ? 'async' : 'exit'
   const options = {
     command,
@@ -91,6 +91,7 @@ function kwargsOf(request: protocol.CreateRun): CreateRun['kwargs'] {
     feedback_keys,
     webhook,
     strict_resume,
+    on_pending_interrupt,
   }
   return { input: input ?? null, ...(given(options) as { config?: RunConfig; context?: Record<string, unknown> }) }
 }

@@ -77,7 +77,8 @@ export function assistantRoutes(ports: Ports) {
     })
     .get(`${one}/schemas`, async c => {
       const assistant = await find(c)
-      return c.json(await schemas(assistant.graph_id, await graphOf(c, assistant)))
+      const source = graphs.typesOf(assistant.graph_id)
+      return c.json(schemas(assistant.graph_id, await graphOf(c, assistant), source && ports.types.of(source)))
     })
     .get(`${one}/subgraphs/:namespace?`, async c => {
       const recurse = parse(flag, c.req.query('recurse'), 'recurse')

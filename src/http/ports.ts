@@ -11,6 +11,7 @@ import type { StateTexts } from '../events/state.ts'
 import type { Graphs } from '../graph/load.ts'
 import type { ThreadStates } from '../graph/state.ts'
 import type { ItemStore } from '../graph/store.ts'
+import type { TypeReader } from '../graph/type-schemas.ts'
 import type { Authenticate, AuthFile } from './auth-file.ts'
 
 export interface Ports {
@@ -20,6 +21,7 @@ export interface Ports {
   bus: Bus
   worker: Worker
   graphs: Graphs
+  types: TypeReader
   states: ThreadStates
   texts: StateTexts
   store: ItemStore

@@ -64,6 +64,7 @@ function keptAlive(texts: Texts, filler: string, heartbeat_ms: number, onGone: (
         timer = setInterval(() => {
           if ((controller.desiredSize ?? 0) > 0) controller.enqueue(fill) // a slow client has enough to read
         }, heartbeat_ms)
+        timer.unref() // a response that nobody reads must not keep a process that embeds the server
       },
       async pull(controller) {
         try {

@@ -26,6 +26,7 @@ const runOptions = createRun.pick({
   durability: true,
   checkpoint_during: true,
   feedback_keys: true,
+  on_pending_interrupt: true,
 })
 export type RunOptions = z.infer<typeof runOptions>
 

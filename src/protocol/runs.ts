@@ -55,6 +55,8 @@ export const createRun = z.object({
   durability: z.enum(['sync', 'async', 'exit']).nullish(),
   checkpoint_during: z.boolean().nullish(),
   strict_resume: z.boolean().nullish(),
+  /** Ours: what an input does on a thread that waits for an answer. */
+  on_pending_interrupt: z.enum(['reject', 'answer', 'keep', 'discard']).nullish(),
 })
 export type CreateRun = z.infer<typeof createRun>
 

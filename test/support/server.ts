@@ -21,6 +21,7 @@ const SETTINGS = {
   RUNLOOM_DRAIN_MS: '200',
   RUNLOOM_WEBHOOK_NETWORKS: '127.0.0.0/8',
   RUNLOOM_WEBHOOK_BACKOFF_MS: '100',
+  RUNLOOM_DATA: tmpdir(),
 }
 
 export interface TestServer {

@@ -1,0 +1,49 @@
+// Inputs on a thread that waits for an answer. None passes over the question unless it says so.
+import sql from 'sql-template-tag'
+import { first, type Steps } from '../db/database.ts'
+import { RunloomError } from './errors.ts'
+import type { Interrupt } from './executor.ts'
+import type { CreateRun } from './runs.ts'
+import type { Thread } from './threads.ts'
+
+/**
+ * What an input does where a question is open. `answer`: it is the answer. `keep`: it becomes part of the state, and the
+ * node that asked asks again. `discard`: the graph starts anew from it, and the question is gone.
+ */
+export type OnPendingInterrupt = 'reject' | 'answer' | 'keep' | 'discard'
+
+/** Why an input may not pass over the open questions; undefined when it may. */
+export function refusal(what: OnPendingInterrupt, ids: readonly string[]): string | undefined {
+  const answer = `Answer with command: {"resume": {"<interrupt id>": <answer>}}`
+  if (what === 'answer' && ids.length > 1) {
+    return `The thread waits for answers to several interrupts (${ids.join(', ')}), and an input can only answer one. ${answer}`
+  }
+  if (what !== 'reject') return undefined
+  return `The thread waits for an answer to interrupt ${ids.join(', ')}. ${answer}, or say with on_pending_interrupt what the input is: "answer", "keep" (the question is asked again) or "discard"`
+}
+
+/** The ids of a thread's open interrupts. */
+export function openIds(interrupts: string): string[] {
+  const open = Object.values(JSON.parse(interrupts) as Record<string, Interrupt[]>).flat()
+  return open.flatMap(({ id }) => id ?? [])
+}
+
+/** Refuses an input that would start at the thread's newest checkpoint, where a question is open. The thread is locked. */
+export function* checkQuestions({ kwargs }: CreateRun, thread: Thread): Steps<void> {
+  if (thread.interrupts === '{}' || kwargs.command || kwargs.input === null || kwargs.input === undefined) return
+  const ids = openIds(thread.interrupts)
+  const why = refusal((kwargs.on_pending_interrupt as OnPendingInterrupt | undefined) ?? 'reject', ids)
+  if (why === undefined || !(yield* startsAtHead(kwargs, thread.thread_id))) return
+  throw new RunloomError('conflict', why, { details: { interrupts: JSON.parse(thread.interrupts) } })
+}
+
+function* startsAtHead(kwargs: CreateRun['kwargs'], thread_id: string): Steps<boolean> {
+  const { checkpoint_id } = { ...kwargs.config?.configurable, ...(kwargs.checkpoint as object), ...kwargs } as {
+    checkpoint_id?: string
+  }
+  if (checkpoint_id === undefined) return true
+  const head = yield* first<{ checkpoint_id: string }>(sql`
+    select checkpoint_id from checkpoints where thread_id = ${thread_id} and checkpoint_ns = ''
+    order by position desc limit 1`)
+  return head?.checkpoint_id === checkpoint_id
+}
