@@ -43,6 +43,15 @@ const Settings = z.object({
   drain_ms: timer(0).default(8_000),
   /** How long the events of a finished run can be replayed. */
   replay_retention_ms: whole(0).default(7 * 24 * 3_600_000),
+  /** Bytes of a request's body. */
+  max_body_bytes: whole(1).default(100_000_000),
+  /** Bytes of JSON; what they limit is in core/limits.ts. */
+  max_input_bytes: whole(1).default(32_000_000),
+  max_event_bytes: whole(1).default(1_000_000),
+  max_state_bytes: whole(1).default(200_000_000),
+  /** Runs that may wait on one thread, and on all. */
+  max_thread_queue: whole(1).default(1_000),
+  max_queue: whole(1).default(100_000),
   heartbeat_ms: timer(1).default(5_000),
   poll_ms: timer(1).default(1_000),
   /** Signs webhooks. */
@@ -80,6 +89,12 @@ const NAMES: Record<Setting, { flag?: keyof Flags; variables: string[] }> = {
   max_crashes: { variables: ['RUNLOOM_MAX_CRASHES'] },
   drain_ms: { variables: ['RUNLOOM_DRAIN_MS', 'BG_JOB_SHUTDOWN_GRACE_PERIOD_SECS'] },
   replay_retention_ms: { variables: ['RUNLOOM_REPLAY_RETENTION_MS'] },
+  max_body_bytes: { variables: ['RUNLOOM_MAX_BODY_BYTES'] },
+  max_input_bytes: { variables: ['RUNLOOM_MAX_INPUT_BYTES'] },
+  max_event_bytes: { variables: ['RUNLOOM_MAX_EVENT_BYTES'] },
+  max_state_bytes: { variables: ['RUNLOOM_MAX_STATE_BYTES'] },
+  max_thread_queue: { variables: ['RUNLOOM_MAX_THREAD_QUEUE'] },
+  max_queue: { variables: ['RUNLOOM_MAX_QUEUE'] },
   heartbeat_ms: { variables: ['RUNLOOM_HEARTBEAT_MS'] },
   poll_ms: { variables: ['RUNLOOM_POLL_MS'] },
   webhook_secret: { variables: ['RUNLOOM_WEBHOOK_SECRET'] },

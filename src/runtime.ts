@@ -12,6 +12,7 @@ import { Deliverer } from './core/deliverer.ts'
 import { prepareVectors } from './core/item-vectors.ts'
 import { sweepItems } from './core/items.ts'
 import { errorFields, type Logger } from './core/logger.ts'
+import { QueueGate } from './core/queue.ts'
 import { Scheduler } from './core/scheduler.ts'
 import { ThreadLog } from './core/thread-log.ts'
 import { Ticker } from './core/ticker.ts'
@@ -95,8 +96,8 @@ export async function startRuntime(config: Config, { logger, work = true }: Runt
   const store = await itemStore(db, config)
   const cache = new StateCache()
   const texts = new StateTexts(db)
-  const states = new ThreadStates({ db, graphs, store, cache, texts })
-  const executors = { graph: graphExecutor({ db, graphs, store, cache }) }
+  const states = new ThreadStates({ db, graphs, store, cache, texts, limits: config })
+  const executors = { graph: graphExecutor({ db, graphs, store, cache, limits: config }) }
   const { lease_ms, poll_ms, concurrency, max_crashes, run_timeout_ms, drain_ms } = config
   const worker = new Worker(
     { db, log, bus, executors, logger },
@@ -114,12 +115,15 @@ export async function startRuntime(config: Config, { logger, work = true }: Runt
   if (work) worker.start()
   const sweeping = setInterval(() => void sweepAll(db, config.replay_retention_ms, logger), SWEEP_MS)
   const version = packageVersion()
+  const queue = { thread: config.max_thread_queue, total: config.max_queue }
   const app = createApp({
     db,
     log,
     threads,
     bus,
     worker,
+    gate: new QueueGate(queue),
+    limits: config,
     graphs,
     states,
     texts,
@@ -130,7 +134,7 @@ export async function startRuntime(config: Config, { logger, work = true }: Runt
     heartbeat_ms: config.heartbeat_ms,
   })
   const expiring = sweepExpired(db, config, logger)
-  const scheduler = work ? new Scheduler({ db, bus, logger }, { poll_ms }) : undefined
+  const scheduler = work ? new Scheduler({ db, bus, logger }, { poll_ms, queue }) : undefined
   const deliverer = work
     ? new Deliverer(
         {

@@ -203,9 +203,15 @@ export interface Finished {
   /** False when the run was not ours any more: nothing was written. */
   landed: boolean
   next?: ClaimedRun
+  /** The thread's next run waits until the threads that are due have had their turn: claim them. */
+  yielded?: boolean
 }
 
-/** Ends a run: its last events, its status, the thread's, all at once. A cancel that came first decides the ending. */
+/**
+ * Ends a run: its last events, its status, the thread's, all at once. A cancel that came first decides the ending. The
+ * thread's next run starts here, unless other threads wait: then this one goes to the end of the line, so that a long
+ * queue delays nobody else.
+ */
 export const finishRun = transition(import.meta.url, 'finishRun', function* (args: Finish): Steps<Finished> {
   const { thread_id, slice, claim } = args
   const { run, landed } = yield* writeLast(thread_id, slice)
@@ -215,8 +221,13 @@ export const finishRun = transition(import.meta.url, 'finishRun', function* (arg
   }
   if (run.cancel_action) yield* endRun(run, run.cancel_action, 'interrupted', JSON.parse(run.ending ?? '{}'), args)
   else yield* endRun(run, 'interrupt', args.status, args.ending, args)
-  const waiting = yield* refreshThread(thread_id)
-  const next = waiting && claim ? yield* startNext(thread_id, claim) : undefined
+  const busy = yield* refreshThread(thread_id)
+  if (!busy || !claim) return { landed: true }
+  const waiting = yield* first(
+    sql`select 1 as found from threads where due_at <= (select now_ms()) and thread_id <> ${thread_id} limit 1`,
+  )
+  if (waiting) return { landed: true, yielded: true }
+  const next = yield* startNext(thread_id, claim)
   if (next) yield* refreshThread(thread_id)
   return { landed: true, ...(next && { next }) }
 })
@@ -290,7 +301,7 @@ function* settleThread(
 ): Steps<void> {
   const resting = left?.resting_status ?? (status === 'error' ? 'error' : 'interrupted')
   yield sql`
-    update threads set resting_status = ${resting},
+    update threads set resting_status = ${resting}, turn_at = now_ms(),
       last_thread_seq = ${run.base_seq ?? 0} + (select last_seq from run_heads where run_id = ${run.run_id}),
       interrupts = ${JSON.stringify(left?.interrupts ?? {})}, error = ${error ?? null},
       state_updated_at = now_iso(), state = coalesce((
@@ -306,7 +317,9 @@ export function* eraseRun(run: Run, how: 'rollback' | 'delete'): Steps<void> {
   const { run_id, thread_id } = run
   const head = (yield* lockHeads([run_id])).get(run_id)
   if (run.base_seq !== null && !head?.ended) {
-    yield sql`update threads set last_thread_seq = ${run.base_seq + (head?.last_seq ?? 0)} where thread_id = ${thread_id}`
+    yield sql`
+      update threads set last_thread_seq = ${run.base_seq + (head?.last_seq ?? 0)}, turn_at = now_ms()
+      where thread_id = ${thread_id}`
   }
   yield sql`delete from run_events where run_id = ${run_id}`
   yield sql`delete from runs where run_id = ${run_id}`

@@ -326,13 +326,13 @@ export class Worker {
     // One claim for all tries: the one that lands may not be the one that is answered.
     const claim = this.#closing.signal.aborted ? undefined : this.#claim(1)
     const args: Finish = { thread_id, slice, ...result, ...(claim && { claim }) }
-    const { next } = await finish(args).catch(error => {
+    const { next, yielded } = await finish(args).catch(error => {
       if (!isRefused(error)) throw error
       return finish(withoutRows(args, error))
     })
     this.#bus.publish(`run:${run_id}`)
     if (hasWebhook(claimed.run)) this.#bus.publish('webhooks')
-    if (!claim) this.#bus.publish('work') // else the thread's next run was started with this
+    if (yielded || !claim) this.#bus.publish('work') // else the thread's next run was started with this
     return next && { claimed: next, asked_at }
   }
 

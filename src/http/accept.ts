@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto'
 import type { Context } from 'hono'
 import { RunloomError } from '../core/errors.ts'
 import { isUuid, newId } from '../core/ids.ts'
-import { type Created, type CreateRun, createRun, type Run, type RunConfig } from '../core/runs.ts'
+import { refuseLargeInput } from '../core/limits.ts'
+import { type Created, type CreateRun, createRun, createRuns, type Run, type RunConfig } from '../core/runs.ts'
 import * as protocol from '../protocol/runs.ts'
 import { parseBody } from './errors.ts'
 import type { Ports } from './ports.ts'
@@ -18,6 +19,7 @@ export interface Accepted {
 export async function accept(ports: Ports, c: Context): Promise<Accepted> {
   const text = await c.req.text()
   const request = parseBody(text, protocol.createRun)
+  refuseLargeInput(request, text.length, ports.limits)
   const key = c.req.header('idempotency-key')
   const body_hash = createHash('sha256').update(`${c.req.path}\n${text}`).digest('hex')
   const idempotency = key ? { idempotency: { face: 'langgraph', key, body_hash } } : {}
@@ -26,10 +28,20 @@ export async function accept(ports: Ports, c: Context): Promise<Accepted> {
   return { run, request }
 }
 
-/** Accepts several runs, each on a thread of its own. */
-export async function acceptBatch(ports: Ports, text: string): Promise<Run[]> {
+/** Accepts several runs, each on a thread of its own: all of them, or none. */
+export async function acceptBatch(ports: Ports, c: Context): Promise<Run[]> {
+  const text = await c.req.text()
   const requests = parseBody(text, protocol.batchRuns)
-  return Promise.all(requests.map(request => create(ports, toCreate(request, undefined))))
+  for (const request of requests) {
+    refuseLargeInput(request, text.length, ports.limits)
+    ports.webhooks.check(request.webhook)
+  }
+  const { runs } = await ports.gate.admit(
+    queue => ports.db.run(createRuns, { runs: requests.map(request => toCreate(request, undefined)), queue }),
+    requests.length,
+  )
+  ports.bus.publish('work')
+  return runs
 }
 
 /** `/threads/{t}/runs/{r}`, or `/runs/{r}` for a stateless run. */
@@ -40,7 +52,7 @@ export function runPath({ thread_id, run_id }: Run, onThread: boolean): string {
 async function create(ports: Ports, args: CreateRun): Promise<Run> {
   ports.webhooks.check(args.kwargs.webhook)
   const { run, claimed, repeated, superseded } = await ports.worker.startHere<Created>(claim =>
-    ports.db.run(createRun, claim ? { ...args, claim } : args),
+    ports.gate.admit(queue => ports.db.run(createRun, { ...args, queue, ...(claim && { claim }) })),
   )
   for (const run_id of superseded) {
     ports.bus.publish(`cancel:${run_id}`)

@@ -2,6 +2,7 @@
 import { Hono } from 'hono'
 import { cors } from 'hono/cors'
 import { assistantRoutes } from './assistants.ts'
+import { limitedBody } from './body-limit.ts'
 import { cronRoutes } from './crons.ts'
 import { errorHandler } from './errors.ts'
 import type { Ports } from './ports.ts'
@@ -19,6 +20,7 @@ const EXPOSED = ['content-location', 'location', 'x-pagination-total', 'x-pagina
 export function createApp(ports: Ports): Hono {
   const app = new Hono()
   app.use(cors({ origin: '*', exposeHeaders: EXPOSED }))
+  app.use(limitedBody(ports.limits.max_body_bytes))
   app.onError(errorHandler(ports.logger))
   app.notFound(c => c.json({ detail: `${c.req.method} ${c.req.path} is not served here` }, 404))
   app.route('/', systemRoutes(ports))

@@ -14,6 +14,7 @@ import {
 import { RunloomError } from '../core/errors.ts'
 import { isUuid, newId } from '../core/ids.ts'
 import { jsonText } from '../core/json.ts'
+import { refuseLargeInput } from '../core/limits.ts'
 import * as protocol from '../protocol/crons.ts'
 import { body } from './errors.ts'
 import { pageHeaders, selected } from './pages.ts'
@@ -91,8 +92,9 @@ async function create(ports: Ports, c: Context, thread_id: string | null): Promi
 }
 
 /** The options that were given. `input: null` is one of them: it means to go on. */
-function payloadOf({ webhooks }: Ports, run: protocol.RunOptions): CronPayload {
+function payloadOf({ webhooks, limits }: Ports, run: protocol.RunOptions): CronPayload {
   webhooks.check(run.webhook)
+  refuseLargeInput(run, Number.POSITIVE_INFINITY, limits)
   return Object.fromEntries(
     Object.entries(run).filter(([option, value]) => value != null || (option === 'input' && value === null)),
   )

@@ -14,15 +14,22 @@ const STATUS: Record<ErrorCode, ContentfulStatusCode> = {
   not_found: 404,
   gone: 410,
   conflict: 409,
+  busy: 429,
   unsupported: 501,
   unavailable: 503,
 }
+
+/** When a client whose run was turned away may ask again. */
+const RETRY_AFTER_SECONDS = 5
 
 const OUTAGE = 'The database cannot be used just now; try again later. The server log has the reason'
 
 export function errorHandler(logger: Logger) {
   return (error: Error, c: Context) => {
-    if (error instanceof RunloomError) return c.json({ detail: error.message, ...error.details }, STATUS[error.code])
+    if (error instanceof RunloomError) {
+      if (error.code === 'busy') c.header('retry-after', String(RETRY_AFTER_SECONDS))
+      return c.json({ detail: error.message, ...error.details }, STATUS[error.code])
+    }
     if (error instanceof z.ZodError) return c.json({ detail: describe(error) }, 422)
     if (error instanceof Closing) return c.json({ detail: error.message }, STATUS.unavailable)
     logger('error', 'a request failed', { method: c.req.method, path: c.req.path, ...errorFields(error) })

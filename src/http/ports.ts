@@ -1,6 +1,8 @@
 // What the routers work with; the runtime provides it.
 
+import type { SizeLimits } from '../core/limits.ts'
 import type { Logger } from '../core/logger.ts'
+import type { QueueGate } from '../core/queue.ts'
 import type { ThreadLog } from '../core/thread-log.ts'
 import type { WebhookPolicy } from '../core/webhook-policy.ts'
 import type { Worker } from '../core/worker.ts'
@@ -18,6 +20,9 @@ export interface Ports {
   threads: ThreadLog
   bus: Bus
   worker: Worker
+  /** Every run that HTTP creates goes through it. */
+  gate: QueueGate
+  limits: SizeLimits & { max_body_bytes: number }
   graphs: Graphs
   states: ThreadStates
   texts: StateTexts

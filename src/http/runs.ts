@@ -22,7 +22,7 @@ export function runRoutes(ports: Ports) {
     app.post(`${path}/wait`, async c => waitForAccepted(ports, c, await accept(ports, c)))
     app.get(`${path}/:run_id/stream`, async c => joinStream(ports, c, await find(ports, c)))
   }
-  app.post('/runs/batch', async c => c.json((await acceptBatch(ports, await c.req.text())).map(wireRun)))
+  app.post('/runs/batch', async c => c.json((await acceptBatch(ports, c)).map(wireRun)))
   app.post('/runs/cancel', c => cancelMany(ports, c))
   app.get(thread, async c => c.json(await list(ports, c)))
   app.get(`${thread}/:run_id`, async c => c.json(wireRun(await find(ports, c))))
