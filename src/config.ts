@@ -6,8 +6,9 @@ import { isIP } from 'node:net'
 import { dirname, join, relative, resolve } from 'node:path'
 import { parseEnv } from 'node:util'
 import { z } from 'zod'
-import { type StoreConfig, storeConfig } from './protocol/store.ts'
-import { type WebhooksConfig, webhooksConfig } from './protocol/webhooks.ts'
+import { type ConfigFile, configFile, type HttpConfig, withoutEffect } from './protocol/config-file.ts'
+import type { StoreConfig } from './protocol/store.ts'
+import type { WebhooksConfig } from './protocol/webhooks.ts'
 
 /** A setting nobody can run with. Its message is one line that names the place, the key and the remedy. */
 export class ConfigError extends Error {
@@ -52,6 +53,8 @@ const Settings = z.object({
   /** Runs that may wait on one thread, and on all. */
   max_thread_queue: whole(1).default(1_000),
   max_queue: whole(1).default(100_000),
+  /** A line in the log for every request. */
+  log_requests: z.stringbool({ error: 'use true or false' }).default(false),
   heartbeat_ms: timer(1).default(5_000),
   poll_ms: timer(1).default(1_000),
   /** Signs webhooks. */
@@ -95,6 +98,7 @@ const NAMES: Record<Setting, { flag?: keyof Flags; variables: string[] }> = {
   max_state_bytes: { variables: ['RUNLOOM_MAX_STATE_BYTES'] },
   max_thread_queue: { variables: ['RUNLOOM_MAX_THREAD_QUEUE'] },
   max_queue: { variables: ['RUNLOOM_MAX_QUEUE'] },
+  log_requests: { variables: ['RUNLOOM_LOG_REQUESTS'] },
   heartbeat_ms: { variables: ['RUNLOOM_HEARTBEAT_MS'] },
   poll_ms: { variables: ['RUNLOOM_POLL_MS'] },
   webhook_secret: { variables: ['RUNLOOM_WEBHOOK_SECRET'] },
@@ -104,46 +108,14 @@ const NAMES: Record<Setting, { flag?: keyof Flags; variables: string[] }> = {
   webhook_networks: { variables: ['RUNLOOM_WEBHOOK_NETWORKS'] },
 }
 
-const GraphReference = z
-  .union([z.string(), z.object({ path: z.string(), description: z.string().optional() })], {
-    error: 'use "./file.ts:export", or {"path": "./file.ts:export", "description": "…"}',
-  })
-  .transform((entry, { addIssue }) => {
-    const { path, description } = typeof entry === 'string' ? { path: entry, description: undefined } : entry
-    const [, file, name] = /^(.+):([\w$]+)$/.exec(path) ?? []
-    if (file && name) return { file, export: name, ...(description !== undefined && { description }) }
-    addIssue(`"${path}" names no export; write "${path}:graph" if the file exports it as graph`)
-    return z.NEVER
-  })
-
-const ConfigFile = z.looseObject(
-  {
-    graphs: z
-      .record(z.string().min(1), GraphReference, { error: 'use an object: {"agent": "./agent.ts:graph"}' })
-      .default({}),
-    env: z
-      .union([z.string(), z.record(z.string(), z.coerce.string())], {
-        error: 'use the path of a .env file, or an object of strings',
-      })
-      .default({}),
-    store: storeConfig.default({}),
-    webhooks: webhooksConfig.default(() => webhooksConfig.parse({})),
-    http: z.looseObject({ disable_webhooks: z.boolean().default(false) }).default({ disable_webhooks: false }),
-  },
-  { error: 'use an object: {"graphs": {"agent": "./agent.ts:graph"}}' },
-)
-
-/** Keys of the official file that need no warning; the other keys it has are for building images or for Python. */
-const KNOWN_KEYS = new Set(
-  `$schema graphs env dependencies node_version python_version node_loader api_version base_image image_distro
-  dockerfile_lines docker_compose_file pip_config_file pip_installer keep_pkg_tools auth http store checkpointer
-  webhooks encryption ui ui_config`.split(/\s+/),
-)
-
-/** One graph of langgraph.json; `file` is absolute. */
-export interface GraphEntry {
+/** An export that langgraph.json names; `file` is absolute. */
+interface Exported {
   file: string
   export: string
+}
+
+/** One graph of langgraph.json. */
+export interface GraphEntry extends Exported {
   description?: string
 }
 
@@ -152,6 +124,8 @@ export interface Config extends z.infer<typeof Settings> {
   graphs: Record<string, GraphEntry>
   /** `folder` is what the paths in it are relative to. */
   store: StoreConfig & { folder: string }
+  checkpointer: ConfigFile['checkpointer']
+  http: Omit<HttpConfig, 'app'> & { app?: Exported }
   /** Its headers are filled in. `disabled`: call none. */
   webhooks: WebhooksConfig & { disabled: boolean }
   /** The environment with the file's `env` below it. `publishEnvironment` gives it to the user's code. */
@@ -184,10 +158,10 @@ export async function readConfig({
   const file = await findFile(argv.config, cwd)
   const merged = { ...file.env, ...env }
   const settings = readSettings(argv, merged, name => (name in env ? name : `${name} (from ${file.name}'s env)`))
-  const { graphs, store, files, warnings } = file
+  const { graphs, store, checkpointer, http, files, warnings } = file
   const webhooks = { ...file.webhooks, headers: filledHeaders(file, merged) }
   const database_url = settings.database_url ?? `sqlite:${join(resolve(cwd, settings.data), 'runloom.db')}`
-  return { ...settings, database_url, graphs, store, webhooks, env: merged, files, warnings }
+  return { ...settings, database_url, graphs, store, checkpointer, http, webhooks, env: merged, files, warnings }
 }
 
 /** Puts what only the file's `env` sets into the process, for graphs and model providers to read. */
@@ -216,7 +190,8 @@ function readSettings(argv: Flags, env: NodeJS.ProcessEnv, origin: (variable: st
   throw new ConfigError(`${labels.get(issue?.path[0] ?? '')}: ${issue?.message}`)
 }
 
-interface FoundFile extends Pick<Config, 'graphs' | 'store' | 'webhooks' | 'files' | 'warnings'> {
+interface FoundFile
+  extends Pick<Config, 'graphs' | 'store' | 'checkpointer' | 'http' | 'webhooks' | 'files' | 'warnings'> {
   name: string
   env: NodeJS.ProcessEnv
 }
@@ -229,17 +204,20 @@ async function findFile(given: string | undefined, cwd: string): Promise<FoundFi
     const reason = error.code === 'ENOENT' ? 'there is no such file' : error.message
     throw new ConfigError(`--config ${given ?? name}: ${reason}; give the path of a langgraph.json`)
   })
-  const parsed = ConfigFile.safeParse(text === undefined ? {} : parseJson(text, name))
+  const json = text === undefined ? {} : parseJson(text, name)
+  const parsed = configFile.safeParse(json)
   if (!parsed.success) throw new ConfigError(`${name}: ${firstIssue(parsed.error)}`)
   const folder = dirname(path)
   const files = text === undefined ? [] : [path]
-  const graphs: Config['graphs'] = {}
-  for (const [id, { file, ...rest }] of Object.entries(parsed.data.graphs)) {
-    graphs[id] = { file: resolve(folder, file), ...rest }
-    if (!(await isFile(resolve(folder, file)))) {
-      throw new ConfigError(`${name}: graphs.${id}: there is no file ${file}; paths are relative to ${name}`)
-    }
+  const found = async <T extends Exported>(entry: T, key: string): Promise<T> => {
+    const file = resolve(folder, entry.file)
+    if (await isFile(file)) return { ...entry, file }
+    throw new ConfigError(`${name}: ${key}: there is no file ${entry.file}; paths are relative to ${name}`)
   }
+  const graphs: Config['graphs'] = {}
+  for (const [id, entry] of Object.entries(parsed.data.graphs)) graphs[id] = await found(entry, `graphs.${id}`)
+  const { app, ...rest } = parsed.data.http
+  const http = { ...rest, ...(app && { app: await found(app, 'http.app') }) }
   let env: NodeJS.ProcessEnv
   if (typeof parsed.data.env === 'string') {
     const envFile = resolve(folder, parsed.data.env)
@@ -248,11 +226,11 @@ async function findFile(given: string | undefined, cwd: string): Promise<FoundFi
   } else {
     env = parsed.data.env
   }
-  const unknown = Object.keys(parsed.data).filter(key => !KNOWN_KEYS.has(key))
-  const warnings = unknown.map(key => `${name}: the key "${key}" is unknown and ignored`)
-  const store = { ...parsed.data.store, folder }
-  const webhooks = { ...parsed.data.webhooks, disabled: parsed.data.http.disable_webhooks }
-  return { name, graphs, store, webhooks, env, files, warnings }
+  const warnings = withoutEffect(json as object).map(warning => `${name}: ${warning}`)
+  const { path: _, ...store } = { ...parsed.data.store, folder }
+  const webhooks = { ...parsed.data.webhooks, disabled: http.disable_webhooks }
+  const { checkpointer } = parsed.data
+  return { name, graphs, store, checkpointer, http, webhooks, env, files, warnings }
 }
 
 /** The headers of webhooks with their `${{ env.NAME }}` filled in. Only variables with the prefix may be named. */

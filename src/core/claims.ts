@@ -5,7 +5,6 @@ import { all, first, type Steps, transition } from '../db/database.ts'
 import { compare, type EventLines, eventRows, type Head, lockHeads, type Slice, write } from '../events/log.ts'
 import type { ClaimedRun, Interrupt } from './executor.ts'
 import type { CancelAction, Run, RunStatus } from './runs.ts'
-import { sweepExpired } from './thread-prune.ts'
 import { eraseThread, refreshThread, type Thread } from './threads.ts'
 import { announceEnd } from './webhooks.ts'
 
@@ -118,7 +117,7 @@ export function* startRun(run: Startable, { worker_id, lease_ms }: ClaimOptions)
       started_at = coalesce(started_at, now_iso()),
       base_seq = coalesce(base_seq, (select last_thread_seq from threads where thread_id = ${thread_id}))
     where run_id = ${run_id} returning *`)
-  return { run: started as Run, ...head }
+  return { run: started as Run, ...head, ...(run.status === 'running' && { taken_over: true }) }
 }
 
 /** Raises a run's attempt, which fences whoever wrote it before, and writes the event that says so. */
@@ -330,34 +329,33 @@ export function* eraseRun(run: Run, how: 'rollback' | 'delete'): Steps<void> {
   for (const table of RUN_TABLES) yield sql`delete from ${table} where thread_id = ${thread_id} and run_id = ${run_id}`
 }
 
-/** Runs and threads at most that one sweep looks at. */
+/** Runs at most that one sweep looks at. */
 const SWEEP = 100
 /** Idempotency keys are kept for a day. */
 export const KEY_LIFETIME_MS = 24 * 60 * 60 * 1000
 
 /**
  * Removes what retention no longer keeps: the events of runs that ended long enough ago, with its last run a temporary
- * thread, threads whose time to live is over, and old idempotency keys. A run whose webhook is still to be sent stays. `more`: there may be more to remove.
+ * thread, and old idempotency keys. A run whose webhook is still to be sent stays. `more`: there may be more to remove.
  */
 export const sweep = transition(
   import.meta.url,
   'sweep',
   function* ({ retention_ms }: { retention_ms: number }): Steps<{ swept: number; more: boolean }> {
     yield sql`delete from idempotency_keys where created_ms < (select now_ms()) - ${KEY_LIFETIME_MS}`
-    const expired = yield* sweepExpired(SWEEP)
     const runs = yield* all<{ run_id: string; thread_id: string; hidden: number }>(sql`
       select run_id, runs.thread_id, hidden from runs join threads on threads.thread_id = runs.thread_id
       where retained_from <= (select now_ms()) - ${retention_ms} and not exists (
         select 1 from webhook_deliveries where webhook_deliveries.run_id = runs.run_id and due_at is not null)
       order by retained_from limit ${SWEEP}
       for update of threads skip locked`)
-    if (runs.length === 0) return { swept: expired, more: expired === SWEEP }
+    if (runs.length === 0) return { swept: 0, more: false }
     const ids = runs.map(run => run.run_id)
     yield sql`delete from run_events where run_id in (${join(ids)})`
     yield sql`update runs set retained_from = null where run_id in (${join(ids)})`
     const temporary = new Set(runs.filter(run => run.hidden === 1).map(run => run.thread_id))
     for (const thread_id of temporary) if (!(yield* isKept(thread_id))) yield* eraseThread(thread_id)
-    return { swept: runs.length + expired, more: runs.length === SWEEP || expired === SWEEP }
+    return { swept: runs.length, more: runs.length === SWEEP }
   },
 )
 

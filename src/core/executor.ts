@@ -8,6 +8,8 @@ export interface ClaimedRun {
   attempt: number
   /** The log's length when it was claimed, the `metadata` event of this attempt included. */
   last_seq: number
+  /** Set when the lease of another owner had ended. */
+  taken_over?: boolean
 }
 
 export interface Interrupt {

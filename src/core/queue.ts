@@ -2,7 +2,7 @@
 // queue is counted at most twice a second and process while it is far from its ceiling, so accepting a run costs the same
 // at any length. With several processes the ceiling of the whole queue may be overshot by what they accept in that time.
 import sql from 'sql-template-tag'
-import { first, type Steps } from '../db/database.ts'
+import { first, type Steps, transition } from '../db/database.ts'
 import { RunloomError } from './errors.ts'
 
 /** What a run that has to wait is measured against. */
@@ -85,3 +85,23 @@ function fullQueue(limit: number): RunloomError {
 function* count(rows: ReturnType<typeof sql>): Steps<number> {
   return (yield* first<{ n: number }>(sql`select count(*) as n from (${rows}) as waiting`))?.n ?? 0
 }
+
+export interface QueueFacts {
+  /** Delayed runs included. */
+  pending: number
+  running: number
+  /** Pending runs whose time has come. */
+  due: number
+  /** How long the oldest of them has waited; 0 when there is none. */
+  oldest_ms: number
+}
+
+/** What of all runs is in flight. */
+export const queueFacts = transition(import.meta.url, 'queueFacts', function* (): Steps<QueueFacts> {
+  const waiting = yield* first<Omit<QueueFacts, 'running'>>(sql`
+    select count(*) as pending, count(case when not_before <= (select now_ms()) then 1 end) as due,
+      coalesce((select now_ms()) - min(case when not_before <= (select now_ms()) then not_before end), 0) as oldest_ms
+    from runs where status = 'pending'`)
+  const executing = yield* first<{ n: number }>(sql`select count(*) as n from runs where status = 'running'`)
+  return { pending: 0, due: 0, oldest_ms: 0, ...waiting, running: executing?.n ?? 0 }
+})

@@ -6,7 +6,7 @@ import { isUuid, newId } from '../core/ids.ts'
 import { refuseLargeInput } from '../core/limits.ts'
 import { type Created, type CreateRun, createRun, createRuns, type Run, type RunConfig } from '../core/runs.ts'
 import * as protocol from '../protocol/runs.ts'
-import { parseBody } from './errors.ts'
+import { bodyText, parseBody } from './errors.ts'
 import type { Ports } from './ports.ts'
 
 export interface Accepted {
@@ -17,27 +17,27 @@ export interface Accepted {
 
 /** Accepts the run in a request's body on the thread in its path, or on a thread of its own. */
 export async function accept(ports: Ports, c: Context): Promise<Accepted> {
-  const text = await c.req.text()
+  const text = await bodyText(c)
   const request = parseBody(text, protocol.createRun)
   refuseLargeInput(request, text.length, ports.limits)
   const key = c.req.header('idempotency-key')
   const body_hash = createHash('sha256').update(`${c.req.path}\n${text}`).digest('hex')
   const idempotency = key ? { idempotency: { face: 'langgraph', key, body_hash } } : {}
-  const run = await create(ports, { ...toCreate(request, c.req.param('thread_id')), ...idempotency })
+  const run = await create(ports, { ...toCreate(ports, c, request), ...idempotency })
   c.header('content-location', runPath(run, c.req.param('thread_id') !== undefined))
   return { run, request }
 }
 
 /** Accepts several runs, each on a thread of its own: all of them, or none. */
 export async function acceptBatch(ports: Ports, c: Context): Promise<Run[]> {
-  const text = await c.req.text()
+  const text = await bodyText(c)
   const requests = parseBody(text, protocol.batchRuns)
   for (const request of requests) {
     refuseLargeInput(request, text.length, ports.limits)
     ports.webhooks.check(request.webhook)
   }
   const { runs } = await ports.gate.admit(
-    queue => ports.db.run(createRuns, { runs: requests.map(request => toCreate(request, undefined)), queue }),
+    queue => ports.db.run(createRuns, { runs: requests.map(request => toCreate(ports, c, request)), queue }),
     requests.length,
   )
   ports.bus.publish('work')
@@ -62,7 +62,8 @@ async function create(ports: Ports, args: CreateRun): Promise<Run> {
   return run
 }
 
-function toCreate(request: protocol.CreateRun, thread_id: string | undefined): CreateRun {
+function toCreate({ ttl, pickHeaders }: Ports, c: Context, request: protocol.CreateRun): CreateRun {
+  const thread_id = c.req.param('thread_id')
   const creates = thread_id !== undefined && request.if_not_exists === 'create'
   if (creates && !isUuid(thread_id)) throw new RunloomError('invalid', `thread_id: "${thread_id}" must be a UUID`)
   const kept = request.on_completion === 'keep' || request.on_completion === 'continue'
@@ -75,6 +76,8 @@ function toCreate(request: protocol.CreateRun, thread_id: string | undefined): C
     metadata: request.metadata ?? {},
     multitask_strategy: request.multitask_strategy ?? 'enqueue',
     after_ms: Math.round((request.after_seconds ?? 0) * 1000),
+    headers: pickHeaders(c.req.raw.headers),
+    ...(ttl && { ttl }),
   }
 }
 

@@ -6,6 +6,7 @@ import { type ErrorCode, RunloomError } from '../core/errors.ts'
 import { errorFields, type Logger } from '../core/logger.ts'
 import { isOutage } from '../db/database.ts'
 import { Closing } from '../events/event-log.ts'
+import { requestFields } from './request-log.ts'
 
 const STATUS: Record<ErrorCode, ContentfulStatusCode> = {
   invalid: 422,
@@ -32,7 +33,8 @@ export function errorHandler(logger: Logger) {
     }
     if (error instanceof z.ZodError) return c.json({ detail: describe(error) }, 422)
     if (error instanceof Closing) return c.json({ detail: error.message }, STATUS.unavailable)
-    logger('error', 'a request failed', { method: c.req.method, path: c.req.path, ...errorFields(error) })
+    const { method, path } = c.req
+    logger('error', 'a request failed', { ...requestFields(c), method, path, ...errorFields(error) })
     if (isOutage(error)) return c.json({ detail: OUTAGE }, STATUS.unavailable)
     return c.json({ detail: 'Internal server error; the server log has the reason' }, 500)
   }
@@ -53,7 +55,13 @@ export function parse<T extends z.ZodType>(schema: T, value: unknown, name?: str
 
 /** The JSON body; an absent one is an empty object. */
 export async function body<T extends z.ZodType>(c: Context, schema: T): Promise<z.infer<T>> {
-  return parseBody(await c.req.text(), schema)
+  return parseBody(await bodyText(c), schema)
+}
+
+/** The body as it came, or as a middleware of the user's left it: `c.req.bodyCache.json = …`. */
+export async function bodyText(c: Context): Promise<string> {
+  const { json } = c.req.bodyCache as { json?: unknown }
+  return json === undefined ? c.req.text() : JSON.stringify(await json)
 }
 
 export function parseBody<T extends z.ZodType>(text: string, schema: T): z.infer<T> {

@@ -4,6 +4,7 @@ import type { SizeLimits } from '../core/limits.ts'
 import type { Logger } from '../core/logger.ts'
 import type { QueueGate } from '../core/queue.ts'
 import type { ThreadLog } from '../core/thread-log.ts'
+import type { Ttl } from '../core/threads.ts'
 import type { WebhookPolicy } from '../core/webhook-policy.ts'
 import type { Worker } from '../core/worker.ts'
 import type { Database } from '../db/database.ts'
@@ -13,6 +14,9 @@ import type { StateTexts } from '../events/state.ts'
 import type { Graphs } from '../graph/load.ts'
 import type { ThreadStates } from '../graph/state.ts'
 import type { ItemStore } from '../graph/store.ts'
+import type { HttpConfig } from '../protocol/config-file.ts'
+import type { HeaderPicker } from './headers.ts'
+import type { Metrics } from './metrics.ts'
 
 export interface Ports {
   db: Database
@@ -30,7 +34,14 @@ export interface Ports {
   /** Which webhooks are taken. */
   webhooks: WebhookPolicy
   logger: Logger
+  metrics: Metrics
+  http: HttpConfig
+  /** Headers of a request that its run may see. */
+  pickHeaders: HeaderPicker
+  /** Of threads that are created without one. */
+  ttl: Ttl | undefined
   /** Of this package. */
   version: string
+  langgraph_version: string
   heartbeat_ms: number
 }

@@ -69,8 +69,9 @@ export function threadRoutes(ports: Ports) {
     .get(`${one}/storage`, async c => c.json(await db.run(threadStorage, id(c))))
 }
 
-async function create({ db, graphs, states }: Ports, c: Context): Promise<Thread> {
-  const { thread_id, metadata, if_exists, ttl, supersteps } = await body(c, protocol.createThread)
+async function create({ db, graphs, states, ttl: usual }: Ports, c: Context): Promise<Thread> {
+  const { thread_id, metadata, if_exists, supersteps, ...rest } = await body(c, protocol.createThread)
+  const ttl = rest.ttl ?? usual
   const thread: CreateThread = {
     thread_id: thread_id ?? newId(),
     metadata: jsonText(metadata ?? {}),
