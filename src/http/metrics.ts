@@ -1,5 +1,6 @@
 // Metrics for Prometheus. What the database knows is asked when somebody looks; what only this process knows is counted
 // for a transaction or a run, never for an event.
+import type { MessagePort } from 'node:worker_threads'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import { queueFacts } from '../core/queue.ts'
 import type { Worker } from '../core/worker.ts'
@@ -45,6 +46,7 @@ export class Metrics {
           histogram.observe((performance.now() - began) / 1000)
         }
       },
+      ...(db.door && { door: () => (db.door as () => MessagePort)() }),
       close: () => db.close(),
     }
   }
