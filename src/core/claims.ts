@@ -104,7 +104,7 @@ function* claimRun(run: HeadedRun, args: Claim): Steps<ClaimedRun | 'ended' | un
     yield* endRun(run, 'interrupt', 'error', { reason: 'crashed', error })
     return 'ended'
   }
-  return yield* startRun({ ...run, crashes }, args)
+  return { ...(yield* startRun({ ...run, crashes }, args)), taken_over: true }
 }
 
 /** Makes a run this worker's: a new attempt, a lease, and the `metadata` event that opens the attempt in the log. */
@@ -117,7 +117,7 @@ export function* startRun(run: Startable, { worker_id, lease_ms }: ClaimOptions)
       started_at = coalesce(started_at, now_iso()),
       base_seq = coalesce(base_seq, (select last_thread_seq from threads where thread_id = ${thread_id}))
     where run_id = ${run_id} returning *`)
-  return { run: started as Run, ...head, ...(run.status === 'running' && { taken_over: true }) }
+  return { run: started as Run, ...head }
 }
 
 /** Raises a run's attempt, which fences whoever wrote it before, and writes the event that says so. */

@@ -4,10 +4,23 @@ import { after, before, beforeEach, describe, test } from 'node:test'
 import { createCron, fireCron } from '../../src/core/crons.ts'
 import type { Executor } from '../../src/core/executor.ts'
 import { newId } from '../../src/core/ids.ts'
-import { QueueGate } from '../../src/core/queue.ts'
+import { QueueGate, queueFacts } from '../../src/core/queue.ts'
 import { type CreateRun, createRuns } from '../../src/core/runs.ts'
 import { forEachDatabase } from '../support/databases.ts'
-import { CLAIM, type Core, claim, create, DONE, newThread, openCore, startWorker, statusOf, until } from './harness.ts'
+import {
+  begin,
+  CLAIM,
+  type Core,
+  claim,
+  create,
+  DONE,
+  expire,
+  newThread,
+  openCore,
+  startWorker,
+  statusOf,
+  until,
+} from './harness.ts'
 
 const busy = { name: 'RunloomError', code: 'busy' }
 
@@ -116,6 +129,24 @@ forEachDatabase('the queue', open => {
     assert.ok(before.filter(thread_id => thread_id === long).length <= 6, `${before}`)
     assert.ok(((await pending()) as number) > 900)
     await worker.close()
+  })
+})
+
+forEachDatabase('what a worker has done', open => {
+  test('is counted: the runs it ended by status, and those it took over', async () => {
+    const core = await openCore(await open())
+    const abandoned = await begin(core)
+    await expire(core, abandoned.run.thread_id)
+    const { worker, log } = startWorker(core, async ({ run }) => {
+      if (run.run_id !== abandoned.run.run_id) throw new Error('no')
+      return DONE
+    })
+    const other = await create(core)
+    for (const { run } of [abandoned, other]) await log.ended(run.run_id, AbortSignal.timeout(20_000))
+    assert.deepEqual(worker.counts, { taken_over: 1, ended: { success: 1, error: 1 } })
+    const facts = await core.db.run(queueFacts, undefined)
+    assert.deepEqual(facts, { pending: 0, running: 0, due: 0, oldest_ms: 0 })
+    await core.close()
   })
 })
 
