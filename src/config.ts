@@ -6,8 +6,9 @@ import { isIP } from 'node:net'
 import { dirname, join, relative, resolve } from 'node:path'
 import { parseEnv } from 'node:util'
 import { z } from 'zod'
-import { type StoreConfig, storeConfig } from './protocol/store.ts'
-import { type WebhooksConfig, webhooksConfig } from './protocol/webhooks.ts'
+import { type ConfigFile, configFile, type HttpConfig, withoutEffect } from './protocol/config-file.ts'
+import type { StoreConfig } from './protocol/store.ts'
+import type { WebhooksConfig } from './protocol/webhooks.ts'
 
 /** A setting nobody can run with. Its message is one line that names the place, the key and the remedy. */
 export class ConfigError extends Error {
@@ -43,6 +44,17 @@ const Settings = z.object({
   drain_ms: timer(0).default(8_000),
   /** How long the events of a finished run can be replayed. */
   replay_retention_ms: whole(0).default(7 * 24 * 3_600_000),
+  /** Bytes of a request's body. */
+  max_body_bytes: whole(1).default(100_000_000),
+  /** Bytes of JSON; what they limit is in core/limits.ts. */
+  max_input_bytes: whole(1).default(32_000_000),
+  max_event_bytes: whole(1).default(1_000_000),
+  max_state_bytes: whole(1).default(200_000_000),
+  /** Runs that may wait on one thread, and on all. */
+  max_thread_queue: whole(1).default(1_000),
+  max_queue: whole(1).default(100_000),
+  /** A line in the log for every request. */
+  log_requests: z.stringbool({ error: 'use true or false' }).default(false),
   heartbeat_ms: timer(1).default(5_000),
   poll_ms: timer(1).default(1_000),
   /** Who may come in, without an `auth` section: `core/api-keys.ts` says how an entry is written. */
@@ -89,6 +101,13 @@ const NAMES: Record<Setting, { flag?: keyof Flags; variables: string[] }> = {
   max_crashes: { variables: ['RUNLOOM_MAX_CRASHES'] },
   drain_ms: { variables: ['RUNLOOM_DRAIN_MS', 'BG_JOB_SHUTDOWN_GRACE_PERIOD_SECS'] },
   replay_retention_ms: { variables: ['RUNLOOM_REPLAY_RETENTION_MS'] },
+  max_body_bytes: { variables: ['RUNLOOM_MAX_BODY_BYTES'] },
+  max_input_bytes: { variables: ['RUNLOOM_MAX_INPUT_BYTES'] },
+  max_event_bytes: { variables: ['RUNLOOM_MAX_EVENT_BYTES'] },
+  max_state_bytes: { variables: ['RUNLOOM_MAX_STATE_BYTES'] },
+  max_thread_queue: { variables: ['RUNLOOM_MAX_THREAD_QUEUE'] },
+  max_queue: { variables: ['RUNLOOM_MAX_QUEUE'] },
+  log_requests: { variables: ['RUNLOOM_LOG_REQUESTS'] },
   heartbeat_ms: { variables: ['RUNLOOM_HEARTBEAT_MS'] },
   poll_ms: { variables: ['RUNLOOM_POLL_MS'] },
   api_keys: { variables: ['RUNLOOM_API_KEYS'] },
@@ -99,47 +118,14 @@ const NAMES: Record<Setting, { flag?: keyof Flags; variables: string[] }> = {
   webhook_networks: { variables: ['RUNLOOM_WEBHOOK_NETWORKS'] },
 }
 
-const GraphReference = z
-  .union([z.string(), z.object({ path: z.string(), description: z.string().optional() })], {
-    error: 'use "./file.ts:export", or {"path": "./file.ts:export", "description": "…"}',
-  })
-  .transform((entry, { addIssue }) => {
-    const { path, description } = typeof entry === 'string' ? { path: entry, description: undefined } : entry
-    const [, file, name] = /^(.+):([\w$]+)$/.exec(path) ?? []
-    if (file && name) return { file, export: name, ...(description !== undefined && { description }) }
-    addIssue(`"${path}" names no export; write "${path}:graph" if the file exports it as graph`)
-    return z.NEVER
-  })
-
-const ConfigFile = z.looseObject(
-  {
-    auth: z.looseObject({ path: GraphReference.optional(), disable_studio_auth: z.boolean().optional() }).default({}),
-    graphs: z
-      .record(z.string().min(1), GraphReference, { error: 'use an object: {"agent": "./agent.ts:graph"}' })
-      .default({}),
-    env: z
-      .union([z.string(), z.record(z.string(), z.coerce.string())], {
-        error: 'use the path of a .env file, or an object of strings',
-      })
-      .default({}),
-    store: storeConfig.default({}),
-    webhooks: webhooksConfig.default(() => webhooksConfig.parse({})),
-    http: z.looseObject({ disable_webhooks: z.boolean().default(false) }).default({ disable_webhooks: false }),
-  },
-  { error: 'use an object: {"graphs": {"agent": "./agent.ts:graph"}}' },
-)
-
-/** Keys of the official file that need no warning; the other keys it has are for building images or for Python. */
-const KNOWN_KEYS = new Set(
-  `$schema graphs env dependencies node_version python_version node_loader api_version base_image image_distro
-  dockerfile_lines docker_compose_file pip_config_file pip_installer keep_pkg_tools auth http store checkpointer
-  webhooks encryption ui ui_config`.split(/\s+/),
-)
-
-/** One graph of langgraph.json; `file` is absolute. */
-export interface GraphEntry {
+/** An export that langgraph.json names; `file` is absolute. */
+interface Exported {
   file: string
   export: string
+}
+
+/** One graph of langgraph.json. */
+export interface GraphEntry extends Exported {
   description?: string
 }
 
@@ -147,9 +133,11 @@ export interface Config extends z.infer<typeof Settings> {
   database_url: string
   graphs: Record<string, GraphEntry>
   /** Where the user's `Auth` is. */
-  auth: GraphEntry | undefined
+  auth: Exported | undefined
   /** `folder` is what the paths in it are relative to. */
   store: StoreConfig & { folder: string }
+  checkpointer: ConfigFile['checkpointer']
+  http: Omit<HttpConfig, 'app'> & { app?: Exported }
   /** Its headers are filled in. `disabled`: call none. */
   webhooks: WebhooksConfig & { disabled: boolean }
   /** The environment with the file's `env` below it. `publishEnvironment` gives it to the user's code. */
@@ -182,12 +170,12 @@ export async function readConfig({
   const file = await findFile(argv.config, cwd)
   const merged = { ...file.env, ...env }
   const settings = readSettings(argv, merged, name => (name in env ? name : `${name} (from ${file.name}'s env)`))
-  const { graphs, auth, store, files, warnings } = file
+  const { graphs, auth, store, checkpointer, http, files, warnings } = file
   if (auth && settings.api_keys.length > 0)
     warnings.push(`RUNLOOM_API_KEYS is not used: auth.path of ${file.name} says who may come in`)
   const webhooks = { ...file.webhooks, headers: filledHeaders(file, merged) }
   const database_url = settings.database_url ?? `sqlite:${join(resolve(cwd, settings.data), 'runloom.db')}`
-  return { ...settings, database_url, graphs, auth, store, webhooks, env: merged, files, warnings }
+  return { ...settings, database_url, graphs, auth, store, checkpointer, http, webhooks, env: merged, files, warnings }
 }
 
 /** Puts what only the file's `env` sets into the process, for graphs and model providers to read. */
@@ -220,7 +208,8 @@ function readSettings(argv: Flags, env: NodeJS.ProcessEnv, origin: (variable: st
   throw new ConfigError(`${labels.get(issue?.path[0] ?? '')}: ${issue?.message}`)
 }
 
-interface FoundFile extends Pick<Config, 'graphs' | 'auth' | 'store' | 'webhooks' | 'files' | 'warnings'> {
+interface FoundFile
+  extends Pick<Config, 'graphs' | 'auth' | 'store' | 'checkpointer' | 'http' | 'webhooks' | 'files' | 'warnings'> {
   name: string
   env: NodeJS.ProcessEnv
 }
@@ -233,22 +222,22 @@ async function findFile(given: string | undefined, cwd: string): Promise<FoundFi
     const reason = error.code === 'ENOENT' ? 'there is no such file' : error.message
     throw new ConfigError(`--config ${given ?? name}: ${reason}; give the path of a langgraph.json`)
   })
-  const parsed = ConfigFile.safeParse(text === undefined ? {} : parseJson(text, name))
+  const json = text === undefined ? {} : parseJson(text, name)
+  const parsed = configFile.safeParse(json)
   if (!parsed.success) throw new ConfigError(`${name}: ${firstIssue(parsed.error)}`)
   const folder = dirname(path)
   const files = text === undefined ? [] : [path]
+  const found = async <T extends Exported>(entry: T, key: string): Promise<T> => {
+    const file = resolve(folder, entry.file)
+    if (await isFile(file)) return { ...entry, file }
+    throw new ConfigError(`${name}: ${key}: there is no file ${entry.file}; paths are relative to ${name}`)
+  }
   const graphs: Config['graphs'] = {}
-  for (const [id, { file, ...rest }] of Object.entries(parsed.data.graphs)) {
-    graphs[id] = { file: resolve(folder, file), ...rest }
-    if (!(await isFile(resolve(folder, file)))) {
-      throw new ConfigError(`${name}: graphs.${id}: there is no file ${file}; paths are relative to ${name}`)
-    }
-  }
-  const { path: reference, disable_studio_auth } = parsed.data.auth
-  const auth = reference && { ...reference, file: resolve(folder, reference.file) }
-  if (auth && !(await isFile(auth.file))) {
-    throw new ConfigError(`${name}: auth.path: there is no file ${reference?.file}; paths are relative to ${name}`)
-  }
+  for (const [id, entry] of Object.entries(parsed.data.graphs)) graphs[id] = await found(entry, `graphs.${id}`)
+  const { path: authPath } = parsed.data.auth
+  const auth = authPath && (await found(authPath, 'auth.path'))
+  const { app, ...rest } = parsed.data.http
+  const http = { ...rest, ...(app && { app: await found(app, 'http.app') }) }
   let env: NodeJS.ProcessEnv
   if (typeof parsed.data.env === 'string') {
     const envFile = resolve(folder, parsed.data.env)
@@ -257,16 +246,11 @@ async function findFile(given: string | undefined, cwd: string): Promise<FoundFi
   } else {
     env = parsed.data.env
   }
-  const unknown = Object.keys(parsed.data).filter(key => !KNOWN_KEYS.has(key))
-  const warnings = unknown.map(key => `${name}: the key "${key}" is unknown and ignored`)
-  if (disable_studio_auth === false) {
-    warnings.push(
-      `${name}: auth.disable_studio_auth: Studio is asked who it is like everybody; "false" changes nothing`,
-    )
-  }
-  const store = { ...parsed.data.store, folder }
-  const webhooks = { ...parsed.data.webhooks, disabled: parsed.data.http.disable_webhooks }
-  return { name, graphs, auth, store, webhooks, env, files, warnings }
+  const warnings = withoutEffect(json as object).map(warning => `${name}: ${warning}`)
+  const { path: _, ...store } = { ...parsed.data.store, folder }
+  const webhooks = { ...parsed.data.webhooks, disabled: http.disable_webhooks }
+  const { checkpointer } = parsed.data
+  return { name, graphs, auth, store, checkpointer, http, webhooks, env, files, warnings }
 }
 
 /** The headers of webhooks with their `${{ env.NAME }}` filled in. Only variables with the prefix may be named. */

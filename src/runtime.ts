@@ -14,9 +14,12 @@ import { Deliverer } from './core/deliverer.ts'
 import { prepareVectors } from './core/item-vectors.ts'
 import { sweepItems } from './core/items.ts'
 import { errorFields, type Logger } from './core/logger.ts'
+import { QueueGate } from './core/queue.ts'
 import { userOfRun } from './core/runs.ts'
 import { Scheduler } from './core/scheduler.ts'
 import { ThreadLog } from './core/thread-log.ts'
+import { sweepThreads } from './core/thread-prune.ts'
+import type { Ttl } from './core/threads.ts'
 import { Ticker } from './core/ticker.ts'
 import { WebhookPolicy } from './core/webhook-policy.ts'
 import { voidDeliveryLeases } from './core/webhooks.ts'
@@ -38,16 +41,20 @@ import { ItemStore, type StoreOptions } from './graph/store.ts'
 import { TypeReader } from './graph/type-schemas.ts'
 import { createApp } from './http/app.ts'
 import { loadAuthFile } from './http/auth-file.ts'
-import { acting, byApiKey } from './http/authentication.ts'
+import { byApiKey } from './http/authentication.ts'
+import { callsHere } from './http/calls-here.ts'
+import { loadApp } from './http/custom-app.ts'
+import { headerPicker } from './http/headers.ts'
+import { Metrics } from './http/metrics.ts'
+import type { Ports } from './http/ports.ts'
 import { webhookBody } from './http/webhooks.ts'
 
 const MINUTE_MS = 60_000
 const SWEEP_MS = MINUTE_MS
-/** How often items that have expired are removed, and how many at once. */
+/** How often items and threads that have expired are removed, and how many at once. */
 const DEFAULT_SWEEP_MINUTES = 5
 const SWEEP_ITEMS = 1_000
-/** The host of a call that does not leave the process. */
-const IN_PROCESS = 'http://runloom.internal'
+const SWEEP_THREADS = 100
 /** The built-in agent's graph id; a configured graph of that name takes its place. */
 const AGENT = 'agent'
 
@@ -71,10 +78,16 @@ export interface RuntimeOptions {
 
 /** Opens and migrates the database, loads the graphs, and starts working. */
 export async function startRuntime(config: Config, { logger, work = true }: RuntimeOptions): Promise<Runtime> {
-  const { database_url } = config
+  const { database_url, http } = config
   const auth = config.auth && (await loadAuthFile(config.auth, logger))
+  const custom = http.app && (await loadApp(http.app.file, http.app.export))
   const unlock = database_url.startsWith('sqlite:') ? lockSqliteFile(database_url.slice('sqlite:'.length)) : () => {}
-  const db = await openDatabase(database_url, { sync: config.sqlite_sync, vectors: config.store.index !== undefined })
+  const metrics = new Metrics()
+  const opened = await openDatabase(database_url, {
+    sync: config.sqlite_sync,
+    vectors: config.store.index !== undefined,
+  })
+  const db = metrics.timed(opened)
   await migrate(db).catch(refuse)
   if (db.dialect === 'sqlite') {
     await db.run(voidLeases, undefined)
@@ -103,8 +116,8 @@ export async function startRuntime(config: Config, { logger, work = true }: Runt
   const cache = new StateCache()
   const texts = new StateTexts(db)
   const types = new TypeReader({ folder: join(dataFolder(config), 'schemas'), logger })
-  const states = new ThreadStates({ db, graphs, store, cache, texts })
-  const executors = { graph: graphExecutor({ db, graphs, store, cache }) }
+  const states = new ThreadStates({ db, graphs, store, cache, texts, limits: config })
+  const executors = { graph: graphExecutor({ db, graphs, store, cache, limits: config }) }
   const { lease_ms, poll_ms, concurrency, max_crashes, run_timeout_ms, drain_ms } = config
   const worker = new Worker(
     { db, log, bus, executors, logger },
@@ -122,12 +135,17 @@ export async function startRuntime(config: Config, { logger, work = true }: Runt
   if (work) worker.start()
   const sweeping = setInterval(() => void sweepAll(db, config.replay_retention_ms, logger), SWEEP_MS)
   const version = packageVersion()
-  const app = createApp({
+  const ttl = threadTtl(config)
+  const queue = { thread: config.max_thread_queue, total: config.max_queue }
+  metrics.watch({ db, worker, logs: [log, threads] })
+  const ports: Ports = {
     db,
     log,
     threads,
     bus,
     worker,
+    gate: new QueueGate(queue),
+    limits: config,
     graphs,
     types,
     states,
@@ -138,11 +156,18 @@ export async function startRuntime(config: Config, { logger, work = true }: Runt
       auth?.authenticate ?? (config.api_keys.length > 0 ? byApiKey(new ApiKeys(config.api_keys)) : undefined),
     handlers: auth?.handlers,
     logger,
+    metrics,
+    http,
+    pickHeaders: headerPicker(http.configurable_headers),
+    ttl,
     version,
+    langgraph_version: langgraphVersion(),
     heartbeat_ms: config.heartbeat_ms,
-  })
-  const expiring = sweepExpired(db, config, logger)
-  const scheduler = work ? new Scheduler({ db, bus, logger }, { poll_ms }) : undefined
+  }
+  const app = createApp(ports, { log_requests: config.log_requests, custom: custom?.app })
+  const here = callsHere(app, http.mount_prefix)
+  const expiring = [sweepExpiredItems(db, config, logger), sweepExpiredThreads(db, config, logger)]
+  const scheduler = work ? new Scheduler({ db, bus, logger }, { poll_ms, queue, ...(ttl && { ttl }) }) : undefined
   const deliverer = work
     ? new Deliverer(
         {
@@ -151,10 +176,7 @@ export async function startRuntime(config: Config, { logger, work = true }: Runt
           logger,
           policy: webhooks,
           body: run_id => webhookBody({ db, texts }, run_id),
-          callHere: async (path, init, run_id) => {
-            const user = await db.run(userOfRun, run_id)
-            return app.fetch(new Request(new URL(path, IN_PROCESS), init), acting(user))
-          },
+          callHere: async (path, init, run_id) => here.call(path, init, await db.run(userOfRun, run_id)),
         },
         {
           poll_ms,
@@ -169,7 +191,8 @@ export async function startRuntime(config: Config, { logger, work = true }: Runt
 
   const close = async () => {
     clearInterval(sweeping)
-    await expiring.close()
+    here.close()
+    for (const ticker of expiring) await ticker.close()
     types.close()
     await scheduler?.close()
     await worker.close()
@@ -183,7 +206,8 @@ export async function startRuntime(config: Config, { logger, work = true }: Runt
   const modelNote = config.model
     ? undefined
     : 'The built-in agent uses the offline model, a few fixed rules. For a real one set RUNLOOM_MODEL=<provider>:<name>'
-  return { app, graphs, db, watched: [...graphs.watched, ...(auth?.files ?? [])], modelNote, close }
+  const watched = [...graphs.watched, ...(auth?.files ?? []), ...(custom?.files ?? [])]
+  return { app, graphs, db, watched, modelNote, close }
 }
 
 /** Where files of this server may be kept: beside its database, where that is a file. */
@@ -203,8 +227,29 @@ async function itemStore(db: Database, { store: { index, ttl, folder } }: Config
   return new ItemStore(db, options)
 }
 
+/** The time to live of new threads, as `checkpointer` of langgraph.json has it. */
+function threadTtl({ checkpointer: { ttl } }: Config): Ttl | undefined {
+  if (ttl?.default_ttl === undefined) return undefined
+  return { ttl_minutes: ttl.default_ttl, ttl_strategy: ttl.strategy }
+}
+
+/** Removes threads whose time is over, every so often. */
+function sweepExpiredThreads(db: Database, { checkpointer: { ttl } }: Config, logger: Logger): Ticker {
+  const poll_ms = (ttl?.sweep_interval_minutes ?? DEFAULT_SWEEP_MINUTES) * MINUTE_MS
+  const sweeping = async () => {
+    for (let left = ttl?.sweep_limit ?? Number.POSITIVE_INFINITY; left > 0; ) {
+      const limit = Math.min(left, SWEEP_THREADS)
+      left = (await db.run(sweepThreads, limit)) < limit ? 0 : left - limit
+    }
+    return undefined
+  }
+  const ticker = new Ticker(sweeping, { failure: 'sweeping threads failed', poll_ms, logger })
+  ticker.start()
+  return ticker
+}
+
 /** Removes items whose time is over, every so often. */
-function sweepExpired(db: Database, { store: { ttl } }: Config, logger: Logger): Ticker {
+function sweepExpiredItems(db: Database, { store: { ttl } }: Config, logger: Logger): Ticker {
   const poll_ms = (ttl?.sweep_interval_minutes ?? DEFAULT_SWEEP_MINUTES) * MINUTE_MS
   const sweeping = async () => ((await db.run(sweepItems, SWEEP_ITEMS)).more ? 0 : undefined)
   const ticker = new Ticker(sweeping, { failure: 'sweeping the store failed', poll_ms, logger })
@@ -241,6 +286,13 @@ async function sweepAll(db: Database, retention_ms: number, logger: Logger) {
 }
 
 function packageVersion(): string {
-  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8')
-  return (JSON.parse(text) as { version: string }).version
+  return versionIn(new URL('../package.json', import.meta.url))
+}
+
+function langgraphVersion(): string {
+  return versionIn(new URL(import.meta.resolve('@langchain/langgraph/package.json')))
+}
+
+function versionIn(file: URL): string {
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version
 }

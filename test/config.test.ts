@@ -49,6 +49,13 @@ test('nothing needs to be set', async () => {
     max_crashes: 3,
     drain_ms: 8_000,
     replay_retention_ms: 604_800_000,
+    max_body_bytes: 100_000_000,
+    max_input_bytes: 32_000_000,
+    max_event_bytes: 1_000_000,
+    max_state_bytes: 200_000_000,
+    max_thread_queue: 1_000,
+    max_queue: 100_000,
+    log_requests: false,
     heartbeat_ms: 5_000,
     poll_ms: 1_000,
     api_keys: [],
@@ -59,6 +66,22 @@ test('nothing needs to be set', async () => {
     graphs: {},
     auth: undefined,
     store: { folder: cwd },
+    checkpointer: {},
+    http: {
+      cors: { allow_credentials: false, expose_headers: [] },
+      disable_assistants: false,
+      disable_threads: false,
+      disable_runs: false,
+      disable_store: false,
+      disable_meta: false,
+      disable_webhooks: false,
+      disable_mcp: false,
+      disable_a2a: false,
+      disable_ui: false,
+      middleware_order: 'middleware_first',
+      enable_custom_route_auth: false,
+      mount_prefix: '',
+    },
     webhooks: {
       disabled: false,
       env_prefix: 'LG_WEBHOOK_',
@@ -157,7 +180,7 @@ test('the store and webhooks are as the file has them, headers with their variab
   const file = {
     store: { index: { dims: 3, embed: './a.ts:embed' }, ttl: { default_ttl: 60 } },
     webhooks: { headers, url: { allowed_domains: ['*.example.com'] } },
-    http: { disable_webhooks: true, app: './app.ts:app' },
+    http: { disable_webhooks: true, app: './a.ts:app' },
     env: { LG_WEBHOOK_B: 'file' },
   }
   const env = { LG_WEBHOOK_TOKEN: 'secret', RUNLOOM_WEBHOOK_NETWORKS: '127.0.0.0/8, fd00::/8' }
@@ -169,9 +192,55 @@ test('the store and webhooks are as the file has them, headers with their variab
   assert.deepEqual(webhook_networks, ['127.0.0.0/8', 'fd00::/8'])
 })
 
-test('unknown keys are named in a warning, those of the official file are not', async () => {
-  const { warnings } = await read(config({ grahps: {}, node_version: '20', store: {}, http: {} }))
-  assert.deepEqual(warnings, ['langgraph.json: the key "grahps" is unknown and ignored'])
+test('unknown keys are named in a warning, wherever they are; those of the official file are not', async () => {
+  const official = { node_version: '20', dependencies: ['.'], docker_compose_file: 'x', $schema: 'y' }
+  const file = {
+    ...official,
+    graphs: { a: { path: './a.ts:graph', description: 'A', kind: 1 } },
+    grahps: {},
+    store: { ttl: { default_tll: 1 } },
+    http: { disable_mcp: true, mount_prefix: '/a', cors: { allow_origin: ['x'] }, port: 1 },
+    checkpointer: { ttl: { default_ttl: 1, sweep: 2 } },
+    env: { ANY: 'thing' },
+  }
+  const { warnings } = await read(config(file))
+  const named = ['store.ttl.default_tll', 'http.cors.allow_origin', 'http.port', 'checkpointer.ttl.sweep', 'grahps']
+  assert.deepEqual(warnings.sort(), named.map(key => `langgraph.json: the key "${key}" is unknown and ignored`).sort())
+})
+
+test('what the official server has and this one has not is named, too', async () => {
+  const file = { encryption: { path: './a.ts:x' }, store: { path: './a.py:store' }, checkpointer: { serde: {} } }
+  const { warnings, store } = await read(config(file))
+  const named = ['encryption', 'checkpointer.serde', 'store.path']
+  assert.deepEqual(
+    warnings,
+    named.map(key => `langgraph.json: "${key}" is not supported and ignored`),
+  )
+  assert.deepEqual(Object.keys(store), ['folder'])
+})
+
+test('http and checkpointer are as the file has them', async () => {
+  const cwd = await folder({ 'a.ts': '' })
+  const file = {
+    http: {
+      app: './a.ts:app',
+      cors: { allow_origins: ['https://a'], allow_origin_regex: 'https://b\\d', allow_credentials: true },
+      configurable_headers: { includes: ['x-*'], excludes: null },
+      logging_headers: { include: ['x-a'], exclude: ['x-b'] },
+      middleware_order: 'auth_first',
+      mount_prefix: '/a/b/',
+    },
+    checkpointer: { ttl: { strategy: 'keep_latest', default_ttl: 0.5 } },
+  }
+  await writeFile(join(cwd, 'langgraph.json'), JSON.stringify(file))
+  const { http, checkpointer } = await readConfig({ env: {}, cwd })
+  assert.deepEqual(http.app, { file: join(cwd, 'a.ts'), export: 'app' })
+  assert.ok(http.cors.allow_origin_regex?.test('https://b1') && !http.cors.allow_origin_regex.test('https://b1.c'))
+  assert.deepEqual(http.configurable_headers, { includes: ['x-*'], excludes: [] })
+  assert.deepEqual(http.logging_headers, { includes: ['x-a'], excludes: ['x-b'] })
+  assert.deepEqual([http.middleware_order, http.mount_prefix], ['auth_first', '/a/b'])
+  const sweeping = { sweep_interval_minutes: 5, sweep_limit: 1_000 }
+  assert.deepEqual(checkpointer.ttl, { strategy: 'keep_latest', default_ttl: 0.5, ...sweeping })
 })
 
 const broken: [what: string, files: Record<string, string>, message: string][] = [
@@ -257,6 +326,41 @@ const broken: [what: string, files: Record<string, string>, message: string][] =
     'langgraph.json: store.index.dims: Invalid input: expected number, received undefined',
   ],
   [
+    'credentials for everybody',
+    config({ http: { cors: { allow_credentials: true } } }),
+    'langgraph.json: http.cors: allow_credentials needs allow_origins or allow_origin_regex that say whose; any page could use them otherwise',
+  ],
+  [
+    'an origin that is no pattern',
+    config({ http: { cors: { allow_origin_regex: '(' } } }),
+    'langgraph.json: http.cors.allow_origin_regex: Invalid regular expression: /^(?:()$/: Unterminated group',
+  ],
+  [
+    'an app without export',
+    config({ http: { app: './a.ts' } }),
+    'langgraph.json: http.app: "./a.ts" names no export; write "./a.ts:app" if the file exports it as app',
+  ],
+  [
+    'a missing app',
+    config({ http: { app: './b.ts:app' } }),
+    'langgraph.json: http.app: there is no file ./b.ts; paths are relative to langgraph.json',
+  ],
+  [
+    'a prefix that is no path',
+    config({ http: { mount_prefix: 'agents' } }),
+    'langgraph.json: http.mount_prefix: use a path like "/agents"',
+  ],
+  [
+    'an unknown order',
+    config({ http: { middleware_order: 'last' } }),
+    'langgraph.json: http.middleware_order: Invalid option: expected one of "middleware_first"|"auth_first"',
+  ],
+  [
+    'a time to live of nothing',
+    config({ checkpointer: { ttl: { default_ttl: 0 } } }),
+    'langgraph.json: checkpointer.ttl.default_ttl: Too small: expected number to be >0',
+  ],
+  [
     'a missing env file',
     config({ env: '.env' }),
     'langgraph.json: env: there is no file .env; create it, or remove the key',
@@ -276,6 +380,8 @@ const wrong: [what: string, env: NodeJS.ProcessEnv, argv: Flags, message: string
     {},
     'BG_JOB_TIMEOUT_SECS=9999999: use a whole number from 1 to 2147483647',
   ],
+  ['a limit of nothing', { RUNLOOM_MAX_QUEUE: '0' }, {}, 'RUNLOOM_MAX_QUEUE=0: use a whole number of at least 1'],
+  ['a switch that is none', { RUNLOOM_LOG_REQUESTS: 'perhaps' }, {}, 'RUNLOOM_LOG_REQUESTS=perhaps: use true or false'],
   ['an unknown sync', { RUNLOOM_SQLITE_SYNC: 'off' }, {}, 'RUNLOOM_SQLITE_SYNC=off: use full or normal'],
   [
     'another database',

@@ -28,7 +28,6 @@ export async function serve(
   if (command !== 'worker' && !insecure) refuseOpenHost(config)
   const runtime = await startRuntime(config, { logger: logJson })
   const server = command === 'worker' ? undefined : await open(runtime, config, command === 'dev')
-  say(runtime, config, server)
   const stop = once(async () => {
     const closing = runtime.close()
     server?.close()
@@ -38,6 +37,7 @@ export async function serve(
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => void stop().then(() => process.exit(0)))
   }
+  say(runtime, config, server)
   if (server && command === 'dev') {
     const port = portOf(server)
     reloadOnChange(runtime, config, () => stop().then(() => restart(port, inherited)))

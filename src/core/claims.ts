@@ -5,7 +5,6 @@ import { all, first, type Steps, transition } from '../db/database.ts'
 import { compare, type EventLines, eventRows, type Head, lockHeads, type Slice, write } from '../events/log.ts'
 import type { ClaimedRun, Interrupt } from './executor.ts'
 import type { CancelAction, Run, RunStatus } from './runs.ts'
-import { sweepExpired } from './thread-prune.ts'
 import { eraseThread, refreshThread, type Thread } from './threads.ts'
 import { announceEnd } from './webhooks.ts'
 
@@ -108,7 +107,7 @@ function* claimRun(run: HeadedRun, args: Claim): Steps<ClaimedRun | 'ended' | un
     yield* endRun(run, 'interrupt', 'error', { reason: 'crashed', error })
     return 'ended'
   }
-  return yield* startRun({ ...run, crashes }, args)
+  return { ...(yield* startRun({ ...run, crashes }, args)), taken_over: true }
 }
 
 /** Makes a run this worker's: a new attempt, a lease, and the `metadata` event that opens the attempt in the log. */
@@ -208,9 +207,15 @@ export interface Finished {
   /** False when the run was not ours any more: nothing was written. */
   landed: boolean
   next?: ClaimedRun
+  /** The thread's next run waits until the threads that are due have had their turn: claim them. */
+  yielded?: boolean
 }
 
-/** Ends a run: its last events, its status, the thread's, all at once. A cancel that came first decides the ending. */
+/**
+ * Ends a run: its last events, its status, the thread's, all at once. A cancel that came first decides the ending. The
+ * thread's next run starts here, unless other threads wait: then this one goes to the end of the line, so that a long
+ * queue delays nobody else.
+ */
 export const finishRun = transition(import.meta.url, 'finishRun', function* (args: Finish): Steps<Finished> {
   const { thread_id, slice, claim } = args
   const { run, landed } = yield* writeLast(thread_id, slice)
@@ -220,8 +225,13 @@ export const finishRun = transition(import.meta.url, 'finishRun', function* (arg
   }
   if (run.cancel_action) yield* endRun(run, run.cancel_action, 'interrupted', JSON.parse(run.ending ?? '{}'), args)
   else yield* endRun(run, 'interrupt', args.status, args.ending, args)
-  const waiting = yield* refreshThread(thread_id)
-  const next = waiting && claim ? yield* startNext(thread_id, claim) : undefined
+  const busy = yield* refreshThread(thread_id)
+  if (!busy || !claim) return { landed: true }
+  const waiting = yield* first(
+    sql`select 1 as found from threads where due_at <= (select now_ms()) and thread_id <> ${thread_id} limit 1`,
+  )
+  if (waiting) return { landed: true, yielded: true }
+  const next = yield* startNext(thread_id, claim)
   if (next) yield* refreshThread(thread_id)
   return { landed: true, ...(next && { next }) }
 })
@@ -295,7 +305,7 @@ function* settleThread(
 ): Steps<void> {
   const resting = left?.resting_status ?? (status === 'error' ? 'error' : 'interrupted')
   yield sql`
-    update threads set resting_status = ${resting},
+    update threads set resting_status = ${resting}, turn_at = now_ms(),
       last_thread_seq = ${run.base_seq ?? 0} + (select last_seq from run_heads where run_id = ${run.run_id}),
       interrupts = ${JSON.stringify(left?.interrupts ?? {})}, error = ${(resting === 'error' && error) || null},
       state_updated_at = now_iso(), state = coalesce((
@@ -311,7 +321,9 @@ export function* eraseRun(run: Run, how: 'rollback' | 'delete'): Steps<void> {
   const { run_id, thread_id } = run
   const head = (yield* lockHeads([run_id])).get(run_id)
   if (run.base_seq !== null && !head?.ended) {
-    yield sql`update threads set last_thread_seq = ${run.base_seq + (head?.last_seq ?? 0)} where thread_id = ${thread_id}`
+    yield sql`
+      update threads set last_thread_seq = ${run.base_seq + (head?.last_seq ?? 0)}, turn_at = now_ms()
+      where thread_id = ${thread_id}`
   }
   yield sql`delete from run_events where run_id = ${run_id}`
   yield sql`delete from runs where run_id = ${run_id}`
@@ -322,34 +334,33 @@ export function* eraseRun(run: Run, how: 'rollback' | 'delete'): Steps<void> {
   for (const table of RUN_TABLES) yield sql`delete from ${table} where thread_id = ${thread_id} and run_id = ${run_id}`
 }
 
-/** Runs and threads at most that one sweep looks at. */
+/** Runs at most that one sweep looks at. */
 const SWEEP = 100
 /** Idempotency keys are kept for a day. */
 export const KEY_LIFETIME_MS = 24 * 60 * 60 * 1000
 
 /**
  * Removes what retention no longer keeps: the events of runs that ended long enough ago, with its last run a temporary
- * thread, threads whose time to live is over, and old idempotency keys. A run whose webhook is still to be sent stays. `more`: there may be more to remove.
+ * thread, and old idempotency keys. A run whose webhook is still to be sent stays. `more`: there may be more to remove.
  */
 export const sweep = transition(
   import.meta.url,
   'sweep',
   function* ({ retention_ms }: { retention_ms: number }): Steps<{ swept: number; more: boolean }> {
     yield sql`delete from idempotency_keys where created_ms < (select now_ms()) - ${KEY_LIFETIME_MS}`
-    const expired = yield* sweepExpired(SWEEP)
     const runs = yield* all<{ run_id: string; thread_id: string; hidden: number }>(sql`
       select run_id, runs.thread_id, hidden from runs join threads on threads.thread_id = runs.thread_id
       where retained_from <= (select now_ms()) - ${retention_ms} and not exists (
         select 1 from webhook_deliveries where webhook_deliveries.run_id = runs.run_id and due_at is not null)
       order by retained_from limit ${SWEEP}
       for update of threads skip locked`)
-    if (runs.length === 0) return { swept: expired, more: expired === SWEEP }
+    if (runs.length === 0) return { swept: 0, more: false }
     const ids = runs.map(run => run.run_id)
     yield sql`delete from run_events where run_id in (${join(ids)})`
     yield sql`update runs set retained_from = null where run_id in (${join(ids)})`
     const temporary = new Set(runs.filter(run => run.hidden === 1).map(run => run.thread_id))
     for (const thread_id of temporary) if (!(yield* isKept(thread_id))) yield* eraseThread(thread_id)
-    return { swept: runs.length + expired, more: runs.length === SWEEP || expired === SWEEP }
+    return { swept: runs.length, more: runs.length === SWEEP }
   },
 )
 

@@ -10,9 +10,10 @@ import { findAssistant, findUsableAssistant } from './assistants.ts'
 import { RunloomError } from './errors.ts'
 import { assistantId } from './ids.ts'
 import { jsonText } from './json.ts'
+import type { QueueLimits } from './queue.ts'
 import { type Created, type CreateRun, createRun, type MultitaskStrategy, type RunConfig } from './runs.ts'
 import { nextDate, type Schedule } from './schedule.ts'
-import { lockThread } from './threads.ts'
+import { lockThread, type Ttl } from './threads.ts'
 
 export interface Cron extends Schedule {
   cron_id: string
@@ -192,6 +193,9 @@ export interface Fire extends Pick<Cron, 'cron_id' | 'thread_id'> {
   run_id: string
   /** For the run's own thread. */
   new_thread_id: string
+  /** As of any run. */
+  queue?: QueueLimits
+  ttl?: Ttl
 }
 
 export interface Fired {
@@ -222,7 +226,9 @@ export const fireCron = transition(import.meta.url, 'fireCron', function* (args:
     return { skipped: error.message }
   }
   try {
-    return { created: yield* createRun.steps(runOf(cron, args)) }
+    const { queue, ttl } = args
+    const options = { ...(queue && { queue }), ...(ttl && { ttl }) }
+    return { created: yield* createRun.steps({ ...runOf(cron, args), ...options }) }
   } catch (error) {
     if (!(error instanceof RunloomError)) throw error
     return { skipped: error.message }

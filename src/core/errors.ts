@@ -9,6 +9,7 @@ export type ErrorCode =
   | 'not_found'
   | 'gone' // it existed and was deleted
   | 'conflict' // the state of the thread or run forbids it
+  | 'busy' // too much waits already; try again in a moment
   | 'unsupported' // served nowhere or not here
   | 'unavailable' // try again later
 

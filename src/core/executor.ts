@@ -10,6 +10,8 @@ export interface ClaimedRun {
   last_seq: number
   /** JSON: the thread's open interrupts by task id when it was claimed. */
   interrupts: string
+  /** Set when the lease of another owner had ended. */
+  taken_over?: boolean
 }
 
 export interface Interrupt {

@@ -17,6 +17,7 @@ import { RunloomError } from './errors.ts'
 import type { ClaimedRun } from './executor.ts'
 import { jsonText } from './json.ts'
 import { checkQuestions } from './questions.ts'
+import { type QueueLimits, refuseFullQueue, refuseLongQueue } from './queue.ts'
 import { andThreadAllowed, findRun, type RunKey } from './run-keys.ts'
 import {
   getThread,
@@ -26,6 +27,7 @@ import {
   refreshThread,
   type Thread,
   type ThreadKey,
+  type Ttl,
 } from './threads.ts'
 import type { User } from './users.ts'
 
@@ -80,6 +82,12 @@ export interface CreateRun extends Guarded {
   metadata: Record<string, unknown>
   multitask_strategy: MultitaskStrategy
   after_ms: number
+  /** Headers of the request that the graph may see; the thread does not keep them. */
+  headers?: Record<string, string>
+  /** Of a thread that is created, unless it is temporary. */
+  ttl?: Ttl
+  /** How many runs may wait, should this one have to. */
+  queue?: QueueLimits
   /** `owner` is who used the key: what others made with theirs is not shown. */
   idempotency?: { face: string; owner?: string; key: string; body_hash: string }
   /** Start it here in the same transaction when nothing else is in flight on the thread. */
@@ -100,15 +108,23 @@ export interface Created {
   repeated: boolean
   /** Runs that made way: those still executing have a `cancel_action` now, the others have ended. */
   superseded: string[]
+  /** How many were waiting, where that was counted. */
+  queued?: number
 }
 
 export const createRun = transition(import.meta.url, 'createRun', function* (args: CreateRun): Steps<Created> {
   const earlier = yield* earlierRun(args)
   if (earlier) return { run: earlier, repeated: true, superseded: [] }
   const assistant = yield* findUsableAssistant(args.assistant_id, args.assistant_allowed)
+  const total = args.queue?.total
+  // Before anything is written, where it is known to wait: a cron that is refused goes on.
+  let queued = total !== undefined && !args.claim ? yield* refuseFullQueue(total) : undefined
   const thread = yield* threadOf(args, assistant)
   const { superseded, busy } = yield* applyStrategy(args, thread)
-  if (!busy && args.after_ms === 0) yield* checkQuestions(args, thread)
+  const startsNow = !busy && args.after_ms === 0
+  if (startsNow) yield* checkQuestions(args, thread)
+  const claim = startsNow ? args.claim : undefined
+  if (total !== undefined && args.claim && !claim) queued = yield* refuseFullQueue(total)
   const position = thread.last_position + 1
   const { config, context, metadata } = merge(args, assistant, thread)
   const kwargs = jsonText({ ...args.kwargs, config, context })
@@ -124,12 +140,26 @@ export const createRun = transition(import.meta.url, 'createRun', function* (arg
     update threads set last_position = ${position}, config = ${threadConfig(args, thread)},
       metadata = ${jsonText({ ...JSON.parse(thread.metadata), graph_id: assistant.graph_id, assistant_id: assistant.assistant_id })}
     where thread_id = ${thread.thread_id}`
-  const { claim } = args
   const fresh = { run_id, thread_id: thread.thread_id, crashes: 0, attempt: 0, last_seq: 0 }
-  const claimed = claim && !busy && args.after_ms === 0 ? yield* startRun(fresh, claim) : undefined
+  const claimed = claim && (yield* startRun(fresh, claim))
   yield refreshed(thread.thread_id)
-  const run = claimed?.run ?? (yield* findRun({ run_id }))
-  return { run, ...(claimed && { claimed }), repeated: false, superseded }
+  const made = { run: claimed?.run ?? (yield* findRun({ run_id })), repeated: false, superseded }
+  return { ...made, ...(claimed && { claimed }), ...(queued !== undefined && { queued }) }
+})
+
+interface CreateRuns {
+  runs: CreateRun[]
+  queue: QueueLimits
+}
+
+/** Creates several runs that start later: all of them, or none. */
+export const createRuns = transition(import.meta.url, 'createRuns', function* ({ runs, queue }: CreateRuns): Steps<
+  Pick<Created, 'queued'> & { runs: Run[] }
+> {
+  const queued = queue.total === undefined ? {} : { queued: yield* refuseFullQueue(queue.total, runs.length) }
+  const created: Run[] = []
+  for (const args of runs) created.push((yield* createRun.steps(args)).run)
+  return { runs: created, ...queued }
 })
 
 export const getRun = transition(import.meta.url, 'getRun', function* (args: RunKey): Steps<Run> {
@@ -263,7 +293,11 @@ function* applyStrategy(args: CreateRun, thread: Thread): Steps<{ superseded: st
   const inFlight = [...running, ...pending]
   const [holder] = inFlight
   if (!holder) return { superseded: [], busy: false }
-  if (args.multitask_strategy === 'enqueue') return { superseded: [], busy: true }
+  if (args.multitask_strategy === 'enqueue') {
+    const [oldest] = pending
+    if (oldest && args.queue) yield* refuseLongQueue(thread, oldest.position, args.queue.thread)
+    return { superseded: [], busy: true }
+  }
   if (args.multitask_strategy === 'reject') {
     throw new RunloomError(
       'conflict',
@@ -301,12 +335,14 @@ function* earlierRun({ run_id, idempotency }: CreateRun): Steps<Run | undefined>
 }
 
 function* threadOf(args: CreateRun, assistant: Assistant): Steps<Thread> {
-  const { thread_id, if_not_exists, metadata, thread_metadata = metadata, allowed } = args
+  const { thread_id, if_not_exists, metadata, thread_metadata = metadata, allowed, ttl } = args
   if (if_not_exists === 'reject') return yield* lockThread(thread_id, allowed)
   const { graph_id, assistant_id } = assistant
   const made = jsonText({ ...thread_metadata, graph_id, assistant_id })
   for (;;) {
-    const inserted = yield* insertThread({ thread_id, metadata: made, hidden: if_not_exists === 'temporary' ? 1 : 0 })
+    const kept = { hidden: 0 as const, ...(ttl && { ttl }) }
+    const lasting = if_not_exists === 'temporary' ? { hidden: 1 as const } : kept
+    const inserted = yield* insertThread({ thread_id, metadata: made, ...lasting })
     if (inserted) return inserted
     const thread = yield* first<Thread>(sql`select * from threads where thread_id = ${thread_id} for update`)
     // else one that was there has been deleted since
@@ -331,7 +367,7 @@ function merge(args: CreateRun, assistant: Assistant, thread: Thread) {
     config: {
       ...base,
       ...own,
-      configurable: { ...base.configurable, ...stored.configurable, ...own.configurable, ...ids },
+      configurable: { ...base.configurable, ...stored.configurable, ...own.configurable, ...args.headers, ...ids },
       metadata: { ...base.metadata, ...metadata, ...ids },
     },
     context: given({ ...JSON.parse(assistant.context), ...args.kwargs.context }) ?? args.kwargs.context,

@@ -2,7 +2,7 @@
 // the database (crons.ts). It sleeps until the next date it knows of, and at most one poll interval.
 import type { Database } from '../db/database.ts'
 import type { Bus } from '../events/bus.ts'
-import { fireCron, type Upcoming, upcomingCrons } from './crons.ts'
+import { type Fire, fireCron, type Upcoming, upcomingCrons } from './crons.ts'
 import { newId } from './ids.ts'
 import { errorFields, type Logger } from './logger.ts'
 import { Ticker } from './ticker.ts'
@@ -16,11 +16,16 @@ export class Scheduler {
   readonly #logger: Logger
   readonly #ticker: Ticker
   readonly #unsubscribe: () => void
+  readonly #options: Pick<Fire, 'queue' | 'ttl'>
 
-  constructor({ db, bus, logger }: { db: Database; bus: Bus; logger: Logger }, { poll_ms }: { poll_ms: number }) {
+  constructor(
+    { db, bus, logger }: { db: Database; bus: Bus; logger: Logger },
+    { poll_ms, ...options }: { poll_ms: number } & Pick<Fire, 'queue' | 'ttl'>,
+  ) {
     this.#db = db
     this.#bus = bus
     this.#logger = logger
+    this.#options = options
     this.#ticker = new Ticker(() => this.#fireDue(), { failure: 'looking for due crons failed', poll_ms, logger })
     this.#unsubscribe = bus.subscribe('crons', () => this.#ticker.wake())
     this.#ticker.start()
@@ -44,7 +49,7 @@ export class Scheduler {
   /** True when this process fired it. */
   async #fire({ cron_id, thread_id }: Upcoming): Promise<boolean> {
     try {
-      const args = { cron_id, thread_id, run_id: newId(), new_thread_id: newId() }
+      const args = { cron_id, thread_id, run_id: newId(), new_thread_id: newId(), ...this.#options }
       const { created, skipped } = await this.#db.run(fireCron, args)
       if (skipped) this.#logger('warn', 'a cron made no run', { cron_id, reason: skipped })
       if (!created) return skipped !== undefined

@@ -113,6 +113,11 @@ export class ThreadLog {
     }
   }
 
+  /** How many wait for a thread's next run here. */
+  get readers(): number {
+    return [...this.#followed.values()].reduce((sum, { wake }) => sum + wake.size, 0)
+  }
+
   async close() {
     this.#closing.abort()
     for (const { wake } of this.#followed.values()) for (const one of wake) one()

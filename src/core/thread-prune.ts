@@ -21,7 +21,7 @@ export const pruneThread = transition(
 )
 
 /** Deletes or prunes threads whose time is over, as each one's strategy says; returns how many it found. */
-export function* sweepExpired(limit: number): Steps<number> {
+export const sweepThreads = transition(import.meta.url, 'sweepThreads', function* (limit: number): Steps<number> {
   const expired = yield* all<Thread>(sql`
     select * from threads where expires_at <= (select now_ms()) and status <> 'busy'
     order by expires_at limit ${limit} for update skip locked`)
@@ -33,7 +33,7 @@ export function* sweepExpired(limit: number): Steps<number> {
     }
   }
   return expired.length
-}
+})
 
 interface Checkpoint {
   checkpoint_ns: string

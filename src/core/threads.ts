@@ -20,6 +20,8 @@ export interface Thread {
   /** The latest values with references (events/state.ts); null before the first. */
   state: string | null
   due_at: number | null
+  /** When its last run ended, by the database's clock; 0 before the first. */
+  turn_at: number
   last_position: number
   last_thread_seq: number
   /** 1: made for one stateless run; searches leave it out, and it is swept after the replay retention. */
@@ -148,7 +150,9 @@ export function refreshed(thread_id: string): Sql {
     update threads set updated_at = now_iso(), expires_at = now_ms() + cast(ttl_minutes * 60000 as bigint),
       status = case when ${running} or ${pending} then 'busy' else resting_status end,
       due_at = case when ${running} then due_at
-        else (select min(not_before) from runs where thread_id = ${thread_id} and status = 'pending') end
+        else (select case when earliest > turn_at then earliest else turn_at end from (
+          select min(not_before) as earliest from runs where thread_id = ${thread_id} and status = 'pending') as queue
+          where earliest is not null) end
     where thread_id = ${thread_id}`
 }
 

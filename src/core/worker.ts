@@ -30,6 +30,7 @@ import { conclude, type Outcome, withoutRows } from './endings.ts'
 import { type ClaimedRun, type Executor, Stopped, type StopReason } from './executor.ts'
 import { Leases, monotonicMs } from './leases.ts'
 import { errorFields, type Logger } from './logger.ts'
+import type { RunStatus } from './runs.ts'
 import { hasWebhook } from './webhooks.ts'
 
 export interface WorkerOptions {
@@ -75,6 +76,8 @@ export class Worker {
   readonly #leases: Leases
   readonly #driven = new Map<string, Driven>()
   readonly #closing = new AbortController()
+  /** What this worker has done since it started. */
+  readonly counts = { taken_over: 0, ended: {} as Partial<Record<RunStatus, number>> }
   #reserved = 0
   #asks = 0
   /** Claims whose answer was lost, with when they were asked: what they took has a lease, and nobody drives it yet. */
@@ -241,6 +244,7 @@ export class Worker {
 
   #drive(claimed: ClaimedRun, asked_at: number) {
     const { run_id } = claimed.run
+    if (claimed.taken_over) this.counts.taken_over++
     const controller = new AbortController()
     const stop = (reason: StopReason) => controller.abort(new Stopped(reason))
     const writer = this.#log.open(run_id, claimed, error =>
@@ -326,13 +330,14 @@ export class Worker {
     // One claim for all tries: the one that lands may not be the one that is answered.
     const claim = this.#closing.signal.aborted ? undefined : this.#claim(1)
     const args: Finish = { thread_id, slice, ...result, ...(claim && { claim }) }
-    const { next } = await finish(args).catch(error => {
+    const { next, yielded } = await finish(args).catch(error => {
       if (!isRefused(error)) throw error
       return finish(withoutRows(args, error))
     })
+    this.counts.ended[result.status] = (this.counts.ended[result.status] ?? 0) + 1
     this.#bus.publish(`run:${run_id}`)
     if (hasWebhook(claimed.run)) this.#bus.publish('webhooks')
-    if (!claim) this.#bus.publish('work') // else the thread's next run was started with this
+    if (yielded || !claim) this.#bus.publish('work') // else the thread's next run was started with this
     return next && { claimed: next, asked_at }
   }
 

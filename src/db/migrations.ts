@@ -35,6 +35,7 @@ const MIGRATIONS: readonly string[] = [
   );
 
   -- due_at: when the thread next needs a worker. While a run executes it is the end of that run's lease.
+  -- turn_at: when its last run ended; a queued one is due from then on, behind threads that have waited longer.
   -- expires_at: ttl_minutes after the thread was last used; null when it has no time to live, or was pruned since.
   -- resting_status, interrupts, error, state: what the last run left, status is that, or busy while runs are in flight.
   create table threads (
@@ -50,6 +51,7 @@ const MIGRATIONS: readonly string[] = [
     error text,
     state text,
     due_at bigint,
+    turn_at bigint not null default 0,
     last_position bigint not null,
     last_thread_seq bigint not null,
     hidden integer not null,

@@ -128,6 +128,11 @@ export class EventLog {
     }
   }
 
+  /** How many follow a run here. */
+  get readers(): number {
+    return [...this.#followed.values()].reduce((sum, { wake }) => sum + wake.size, 0)
+  }
+
   async close() {
     this.#closing.abort()
     for (const { wake } of this.#followed.values()) for (const one of wake) one()

@@ -219,12 +219,12 @@ export class Checkpointer extends BaseCheckpointSaver {
       const known = hydrated.lists.get(base)
       if (known && base === list_id && items.length === 0) continue
       const list = known?.copy(shared, chain) ?? new KnownList(chain)
-      for (const item of items) list.push(await decode(item), item.data.length)
+      for (const item of items) list.push(await decode(item), item.data)
       hydrated.lists.set(list_id, list)
     }
     for (const { hash, ...stored } of loaded.blobs) {
       const value = await decode(stored)
-      hydrated.blobs.set(hash, { value, print: deepPrint(value), chars: stored.data.length })
+      hydrated.blobs.set(hash, { value, print: deepPrint(value), bytes: Buffer.byteLength(stored.data) })
     }
     this.#remember({ ...loaded.row, channels: channelsOf(loaded), versions: versionsOf(loaded.row.checkpoint) })
     return loaded

@@ -10,7 +10,7 @@ import { RunCallbacks } from './callbacks.ts'
 import { Checkpointer } from './checkpointer.ts'
 import { fromHead, type RunConfig, type RunRequest, runConfig, streamModes } from './executor-config.ts'
 import { bind, type CompiledGraph, type GraphConfig } from './load.ts'
-import { type Chunk, interruptsOf, Recording } from './recording.ts'
+import { type Chunk, interruptsOf, Recording, type RecordingLimits } from './recording.ts'
 import { type Start, startOf } from './recovery.ts'
 import { wireText } from './serde.ts'
 import type { StateCache } from './state-cache.ts'
@@ -22,6 +22,7 @@ export interface GraphPorts {
   graphs: { get(graph_id: string, config: GraphConfig): Promise<CompiledGraph> }
   store: BaseStore
   cache: StateCache
+  limits: RecordingLimits
 }
 
 /** What every run records; `events`, `debug` and `tools` are added when the run asks for them. */
@@ -34,7 +35,7 @@ export function graphExecutor(ports: GraphPorts): Executor {
     const config = runConfig(request, auth_user === null ? null : JSON.parse(auth_user))
     const loaded = await ports.graphs.get(config.configurable.graph_id as string, config)
     const state = new StateWriter({ thread_id, run_id })
-    const recording = new Recording(writer, state, config.durability ?? 'async')
+    const recording = new Recording(writer, state, config.durability ?? 'async', ports.limits)
     const { cache, store } = ports
     const db = patient(ports.db, signal)
     const { write, flush } = recording

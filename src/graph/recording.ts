@@ -4,7 +4,7 @@
 // happens in one turn of the event loop is held and appended at its end, at once, and the log commits what is appended at
 // once as one. A node's pending writes, its `updates` and its task result are therefore stored together or not at all,
 // and so are a checkpoint and the events before it: recovery counts on that (recording-replay.ts).
-import { RunloomError } from '../core/errors.ts'
+import { refuseLarge, refuseSize, type SizeLimits } from '../core/limits.ts'
 import type { Bulk } from '../db/database.ts'
 import type { NewEvent } from '../events/log.ts'
 import type { RunWriter } from '../events/run-writer.ts'
@@ -21,19 +21,19 @@ export interface Chunk {
   payload: unknown
 }
 
-/** What an event may hold after references, in bytes of JSON. */
-const EVENT_BYTES = 1_000_000
-
 interface Entry {
   event?: NewEvent
   writes: Bulk[]
   committed?: PromiseWithResolvers<void>
 }
 
+export type RecordingLimits = Pick<SizeLimits, 'max_event_bytes' | 'max_state_bytes'>
+
 export class Recording {
   readonly #writer: RunWriter
   readonly #state: StateWriter
   readonly #durability: Durability
+  readonly #limits: RecordingLimits
   /** Checkpoints and pending writes that wait for the end (durability `exit`). */
   #atExit: Bulk[] = []
   #held: Entry[] = []
@@ -42,10 +42,11 @@ export class Recording {
   #closed = false
   #replay: Replay | undefined
 
-  constructor(writer: RunWriter, state: StateWriter, durability: Durability) {
+  constructor(writer: RunWriter, state: StateWriter, durability: Durability, limits: RecordingLimits) {
     this.#writer = writer
     this.#state = state
     this.#durability = durability
+    this.#limits = limits
   }
 
   /** Leaves out what an earlier attempt has recorded. */
@@ -53,22 +54,25 @@ export class Recording {
     this.#replay = replay
   }
 
-  /** Records a chunk. Throws when it is larger than an event may be. */
+  /**
+   * Records a chunk. Throws when it is larger than an event or a state may be; then nothing of this turn is stored, nor
+   * anything later.
+   */
   add(chunk: Chunk) {
     if (this.#closed) return
     const event = eventName(chunk)
-    const { writes, ...data } = this.#encode(chunk)
-    if (this.#replay?.repeats(chunk, { event, ...data })) return
-    if (data.data.length > EVENT_BYTES / 3 && Buffer.byteLength(data.data) > EVENT_BYTES) {
-      const size = Buffer.byteLength(data.data)
-      throw new RunloomError(
-        'invalid',
-        `The event "${event}" is ${size} bytes of JSON; at most ${EVENT_BYTES} are stored`,
-      )
+    const { writes, bytes = 0, data } = this.#encode(chunk)
+    if (this.#replay?.repeats(chunk, { event, data })) return
+    try {
+      refuseLarge(`event "${event}":`, data, this.#limits.max_event_bytes)
+      refuseSize('state: the values are', bytes, this.#limits.max_state_bytes)
+    } catch (error) {
+      this.close({ drop: true })
+      throw error
     }
     // A token is part of nothing that has to be stored together.
-    if (chunk.mode === 'messages' && this.#held.length === 0) void this.#writer.append({ event, ...data }, writes)
-    else this.#hold({ event: { event, ...data }, writes })
+    if (chunk.mode === 'messages' && this.#held.length === 0) void this.#writer.append({ event, data }, writes)
+    else this.#hold({ event: { event, data }, writes })
   }
 
   /**
@@ -117,7 +121,7 @@ export class Recording {
     turn?.resolve()
   }
 
-  #encode({ namespace, mode, payload }: Chunk): Encoded {
+  #encode({ namespace, mode, payload }: Chunk): Encoded & { bytes?: number } {
     const ns = namespace.join('|')
     switch (mode) {
       case 'values':

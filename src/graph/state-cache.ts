@@ -6,7 +6,7 @@ import { deepPrint, samePrint } from './state-print.ts'
 import type { KnownBlob } from './state-writer.ts'
 
 const THREADS = 256
-const CHARS = 64 * 1024 * 1024
+const BYTES = 64 * 1024 * 1024
 /** Namespaces kept for each thread: its own, and the subgraphs used last. */
 const NAMESPACES = 4
 
@@ -19,7 +19,7 @@ export interface Hydrated {
 export class StateCache {
   /** Least recently used first, as in each thread's namespaces. */
   readonly #threads = new Map<string, Map<string, Hydrated>>()
-  #chars = 0
+  #bytes = 0
 
   /** All that is known of a thread and still looks as it was stored. */
   find(thread_id: string): Hydrated {
@@ -43,10 +43,10 @@ export class StateCache {
     this.#threads.set(thread_id, namespaces)
     this.#forget(namespaces, checkpoint_ns)
     namespaces.set(checkpoint_ns, hydrated)
-    this.#chars += size(hydrated)
+    this.#bytes += size(hydrated)
     for (const oldest of namespaces.keys()) if (namespaces.size > NAMESPACES) this.#forget(namespaces, oldest)
     for (const oldest of this.#threads.keys()) {
-      if (this.#threads.size <= THREADS && this.#chars <= CHARS) break
+      if (this.#threads.size <= THREADS && this.#bytes <= BYTES) break
       this.drop(oldest)
     }
   }
@@ -61,7 +61,7 @@ export class StateCache {
 
   #forget(namespaces: Map<string, Hydrated>, checkpoint_ns: string) {
     const hydrated = namespaces.get(checkpoint_ns)
-    if (hydrated) this.#chars -= size(hydrated)
+    if (hydrated) this.#bytes -= size(hydrated)
     namespaces.delete(checkpoint_ns)
   }
 }
@@ -71,5 +71,6 @@ function intact(list: KnownList): boolean {
 }
 
 function size({ lists, blobs }: Hydrated): number {
-  return [...lists.values(), ...blobs.values()].reduce((sum, { chars }) => sum + chars, 0)
+  const stored = [...[...lists.values()].map(list => list.bytes()), ...[...blobs.values()].map(blob => blob.bytes)]
+  return stored.reduce((sum, bytes) => sum + bytes, 0)
 }

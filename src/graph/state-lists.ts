@@ -27,8 +27,8 @@ export class KnownList {
   /** The root first, this list last. */
   readonly chain: readonly Link[]
   readonly items: unknown[] = []
-  /** Characters of the stored elements. */
-  chars = 0
+  /** Bytes of the stored elements up to each one, itself included. */
+  readonly #bytes: number[] = []
   readonly #shallow: Print[] = []
   readonly #deep = new Map<number, Print>()
 
@@ -40,12 +40,18 @@ export class KnownList {
     return (this.chain.at(-1) as Link).list_id
   }
 
-  push(item: unknown, chars: number) {
+  /** `data`: the element as it is stored. */
+  push(item: unknown, data: string) {
+    this.#bytes.push(this.bytes() + Buffer.byteLength(data))
     const index = this.items.push(item) - 1
-    this.chars += chars
     this.#shallow.push(shallowPrint(item))
     this.#deep.set(index, deepPrint(item))
     this.#deep.delete(index - WATCHED)
+  }
+
+  /** Of the first `length` elements. */
+  bytes(length = this.items.length): number {
+    return this.#bytes[length - 1] ?? 0
   }
 
   /** Whether an element is still as it was stored, as far as the prints see. */
@@ -80,9 +86,9 @@ export class KnownList {
   /** The first `length` elements as a list of its own, for a writer that will go on from there. */
   copy(length = this.items.length, chain = this.chain): KnownList {
     const copy = new KnownList(chain)
-    copy.chars = this.chars
     for (let index = 0; index < length; index++) {
       copy.items.push(this.items[index])
+      copy.#bytes.push(this.bytes(index + 1))
       copy.#shallow.push(this.#shallow[index] as Print)
       if (index >= length - WATCHED) copy.#deep.set(index, this.#deep.get(index) ?? deepPrint(this.items[index]))
     }
@@ -134,26 +140,26 @@ export class Lists {
   }
 
   /** The reference under which an array is stored, and the rows that are not stored yet. */
-  intern(holder: string, values: readonly unknown[]): { ref: ListRef; rows: ListRows } {
+  intern(holder: string, values: readonly unknown[]): { ref: ListRef; bytes: number; rows: ListRows } {
     const rows: ListRows = { lists: [], list_items: [] }
     const { list, common } = this.#closest(holder, values)
     const own = list !== undefined && this.#held.get(list) === holder
     if (own) list.adopt(values, common)
     if (own && common === values.length && common > 0) {
       this.#touch(list)
-      return { ref: ['l', list.list_id, common], rows }
+      return { ref: ['l', list.list_id, common], bytes: list.bytes(common), rows }
     }
     const extended = own && common === list.items.length && this.#tails.get(list.list_id) === common
     const target = extended ? list : this.#fork(holder, values, common, list, rows)
     for (let index = target.items.length; index < values.length; index++) {
       const { data, exact } = encode(values[index])
-      target.push(values[index], data.length)
+      target.push(values[index], data)
       const place = { thread_id: this.#thread_id, list_id: target.list_id, idx: index, run_id: this.#run_id }
       rows.list_items.push({ ...place, data, exact })
     }
     this.#tails.set(target.list_id, values.length)
     this.#touch(target)
-    return { ref: ['l', target.list_id, values.length], rows }
+    return { ref: ['l', target.list_id, values.length], bytes: target.bytes(), rows }
   }
 
   /** The longest stored list that an array begins with, for an event: the same objects only. */

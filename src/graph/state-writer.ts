@@ -31,7 +31,15 @@ const SHORT_ARRAY = 8
 export interface KnownBlob {
   value: unknown
   print: Print
-  chars: number
+  /** As it is stored. */
+  bytes: number
+}
+
+interface Interned {
+  entry: Entry
+  /** Of the value's JSON. */
+  bytes: number
+  writes: Bulk[]
 }
 
 export class StateWriter {
@@ -72,17 +80,18 @@ export class StateWriter {
    * A `values` event: arrays become lists of the namespace's channels, large values blobs. The checkpoint of the same state
    * uses the same rows, whichever comes first.
    */
-  encodeState(values: Record<string, unknown>, checkpoint_ns: string): Encoded {
-    if (typeof values !== 'object' || values === null || Array.isArray(values)) return this.encode(values)
+  encodeState(values: Record<string, unknown>, checkpoint_ns: string): Encoded & { bytes: number } {
     const fields: string[] = []
     const writes: Bulk[] = []
+    let total = 0
     for (const [channel, value] of Object.entries(values)) {
       if (value === undefined) continue
-      const { entry, writes: rows } = this.entry(checkpoint_ns, channel, value)
+      const { entry, bytes, writes: rows } = this.entry(checkpoint_ns, channel, value)
       writes.push(...rows)
+      total += bytes
       fields.push(`${wireText(channel)}:${entryText(entry)}`)
     }
-    return { data: `{${fields.join()}}`, writes }
+    return { data: `{${fields.join()}}`, bytes: total, writes }
   }
 
   /** A `messages` event. From its second use on, the metadata of a model call is a reference. */
@@ -108,18 +117,18 @@ export class StateWriter {
   }
 
   /** How a channel's value is referred to, and the rows that are not stored yet. */
-  entry(checkpoint_ns: string, channel: string, value: unknown): { entry: Entry; writes: Bulk[] } {
+  entry(checkpoint_ns: string, channel: string, value: unknown): Interned {
     const holder = holderOf(checkpoint_ns, channel)
     const hash = this.#blobOf(value)
-    if (hash) return { entry: ['b', hash], writes: [] }
+    if (hash) return { entry: ['b', hash], bytes: this.#blobs.get(hash)?.bytes ?? 0, writes: [] }
     const isList = Array.isArray(value) && (this.#lists.holds(holder) || value.length > SHORT_ARRAY)
     const stored = isList && value.length > 0 ? undefined : encode(value)
     if (stored && stored.data.length + (stored.exact?.length ?? 0) <= INLINE) {
-      return { entry: ['v', stored.data, stored.exact], writes: [] }
+      return { entry: ['v', stored.data, stored.exact], bytes: Buffer.byteLength(stored.data), writes: [] }
     }
     if (Array.isArray(value)) {
-      const { ref, rows } = this.#lists.intern(holder, value)
-      return { entry: ref, writes: listBulks(rows) }
+      const { ref, bytes, rows } = this.#lists.intern(holder, value)
+      return { entry: ref, bytes, writes: listBulks(rows) }
     }
     return this.#blobEntry(value, stored as Stored)
   }
@@ -140,11 +149,12 @@ export class StateWriter {
     this.#hashes.set(blob.value, hash)
   }
 
-  #blobEntry(value: unknown, stored: Stored): { entry: Entry; writes: Bulk[] } {
+  #blobEntry(value: unknown, stored: Stored): Interned {
     const hash = hashOf(stored)
     const writes = this.#blobs.has(hash) ? [] : [this.#blobRow(hash, stored)]
-    this.holdBlob(hash, { value, print: deepPrint(value), chars: stored.data.length })
-    return { entry: ['b', hash], writes }
+    const bytes = Buffer.byteLength(stored.data)
+    this.holdBlob(hash, { value, print: deepPrint(value), bytes })
+    return { entry: ['b', hash], bytes, writes }
   }
 
   /** The blob that an object or a long text is stored as, if it is and has not changed since. */

@@ -3,6 +3,7 @@
 import type { CompiledStateGraph } from '@langchain/langgraph'
 import { RunloomError } from '../core/errors.ts'
 import { newId } from '../core/ids.ts'
+import { refuseSize, type SizeLimits } from '../core/limits.ts'
 import { commitState, createThreadWithState, type NewState, takenThread } from '../core/states.ts'
 import { type CreateThread, getThread, type Thread, type ThreadKey } from '../core/threads.ts'
 import { type User, userConfigurable } from '../core/users.ts'
@@ -65,6 +66,7 @@ interface Ports {
   store: ItemStore
   cache: StateCache
   texts: StateTexts
+  limits: Pick<SizeLimits, 'max_state_bytes'>
 }
 
 export class ThreadStates {
@@ -153,6 +155,7 @@ export class ThreadStates {
     const { next, tasks } = await graph.getState(configOf(thread, {}))
     const waiting = tasks.filter(task => task.interrupts.length > 0)
     const encoded = draft.values && state.encodeState(outputs(graph, draft.values), '')
+    if (encoded) refuseSize('values: the state would be', encoded.bytes, this.#ports.limits.max_state_bytes)
     const made: NewState = {
       writes: [...draft.writes, ...(encoded?.writes ?? [])],
       ...(encoded && { state: encoded.data }),

@@ -3,10 +3,11 @@ import { createHash } from 'node:crypto'
 import type { Context } from 'hono'
 import { RunloomError } from '../core/errors.ts'
 import { isUuid, newId } from '../core/ids.ts'
-import { type Created, type CreateRun, createRun, type Run, type RunConfig } from '../core/runs.ts'
+import { refuseLargeInput } from '../core/limits.ts'
+import { type Created, type CreateRun, createRun, createRuns, type Run, type RunConfig } from '../core/runs.ts'
 import * as protocol from '../protocol/runs.ts'
 import { userOf } from './authentication.ts'
-import { parseBody } from './errors.ts'
+import { bodyText, parseBody } from './errors.ts'
 import type { Ports } from './ports.ts'
 import { permittedRun } from './run-access.ts'
 
@@ -18,23 +19,31 @@ export interface Accepted {
 
 /** Accepts the run in a request's body on the thread in its path, or on a thread of its own. */
 export async function accept(ports: Ports, c: Context): Promise<Accepted> {
-  const text = await c.req.text()
+  const text = await bodyText(c)
   const request = parseBody(text, protocol.createRun)
+  refuseLargeInput(request, text.length, ports.limits)
   const key = c.req.header('idempotency-key')
   const body_hash = createHash('sha256').update(`${c.req.path}\n${text}`).digest('hex')
   const owner = userOf(c)?.identity ?? ''
   const idempotency = key ? { idempotency: { face: 'langgraph', owner, key, body_hash } } : {}
-  const asked = { ...toCreate(request, c.req.param('thread_id')), ...idempotency }
+  const asked = { ...toCreate(ports, c, request), ...idempotency }
   const run = await create(ports, await permittedRun(ports, c, asked))
   c.header('content-location', runPath(run, c.req.param('thread_id') !== undefined))
   return { run, request }
 }
 
-/** Accepts several runs, each on a thread of its own. */
+/** Accepts several runs, each on a thread of its own: all of them, or none. */
 export async function acceptBatch(ports: Ports, c: Context): Promise<Run[]> {
-  const requests = parseBody(await c.req.text(), protocol.batchRuns)
-  const asked = requests.map(request => permittedRun(ports, c, toCreate(request, undefined)))
-  return Promise.all((await Promise.all(asked)).map(run => create(ports, run)))
+  const text = await bodyText(c)
+  const requests = parseBody(text, protocol.batchRuns)
+  for (const request of requests) {
+    refuseLargeInput(request, text.length, ports.limits)
+    ports.webhooks.check(request.webhook)
+  }
+  const asked = await Promise.all(requests.map(request => permittedRun(ports, c, toCreate(ports, c, request))))
+  const { runs } = await ports.gate.admit(queue => ports.db.run(createRuns, { runs: asked, queue }), asked.length)
+  ports.bus.publish('work')
+  return runs
 }
 
 /** `/threads/{t}/runs/{r}`, or `/runs/{r}` for a stateless run. */
@@ -45,7 +54,7 @@ export function runPath({ thread_id, run_id }: Run, onThread: boolean): string {
 async function create(ports: Ports, args: CreateRun): Promise<Run> {
   ports.webhooks.check(args.kwargs.webhook)
   const { run, claimed, repeated, superseded } = await ports.worker.startHere<Created>(claim =>
-    ports.db.run(createRun, claim ? { ...args, claim } : args),
+    ports.gate.admit(queue => ports.db.run(createRun, { ...args, queue, ...(claim && { claim }) })),
   )
   for (const run_id of superseded) {
     ports.bus.publish(`cancel:${run_id}`)
@@ -55,7 +64,8 @@ async function create(ports: Ports, args: CreateRun): Promise<Run> {
   return run
 }
 
-function toCreate(request: protocol.CreateRun, thread_id: string | undefined): CreateRun {
+function toCreate({ ttl, pickHeaders }: Ports, c: Context, request: protocol.CreateRun): CreateRun {
+  const thread_id = c.req.param('thread_id')
   const creates = thread_id !== undefined && request.if_not_exists === 'create'
   if (creates && !isUuid(thread_id)) throw new RunloomError('invalid', `thread_id: "${thread_id}" must be a UUID`)
   const kept = request.on_completion === 'keep' || request.on_completion === 'continue'
@@ -68,6 +78,8 @@ function toCreate(request: protocol.CreateRun, thread_id: string | undefined): C
     metadata: request.metadata ?? {},
     multitask_strategy: request.multitask_strategy ?? 'enqueue',
     after_ms: Math.round((request.after_seconds ?? 0) * 1000),
+    headers: pickHeaders(c.req.raw.headers),
+    ...(ttl && { ttl }),
   }
 }
 

@@ -1,11 +1,16 @@
-// The whole HTTP surface as one fetch handler: server and tests go through it.
+// The whole HTTP surface as one fetch handler: server and tests go through it. From the outside in: the request's id and
+// log, CORS, the size of the body, the user's own app and authentication, our routes.
 import { Hono } from 'hono'
-import { cors } from 'hono/cors'
 import { assistantRoutes } from './assistants.ts'
 import { authentication } from './authentication.ts'
+import { limitedBody } from './body-limit.ts'
 import { cronRoutes } from './crons.ts'
+import { crossOrigin } from './cross-origin.ts'
+import { type Around, mountAround } from './custom-app.ts'
 import { errorHandler } from './errors.ts'
+import { headerPicker } from './headers.ts'
 import type { Ports } from './ports.ts'
+import { requestLog } from './request-log.ts'
 import { runRoutes } from './runs.ts'
 import { stateRoutes } from './states.ts'
 import { storeRoutes } from './store.ts'
@@ -14,23 +19,30 @@ import { threadStreamRoutes } from './thread-stream.ts'
 import { threadRoutes } from './threads.ts'
 import { webhookRoutes } from './webhooks.ts'
 
-/** Headers that browsers must be let see (contracts: langgraph §1). */
-const EXPOSED = ['content-location', 'location', 'x-pagination-total', 'x-pagination-next']
+export interface AppOptions extends Pick<Around, 'custom'> {
+  log_requests: boolean
+}
 
-export function createApp(ports: Ports): Hono {
-  const app = new Hono()
-  app.use(cors({ origin: '*', exposeHeaders: EXPOSED }))
-  app.use(authentication(ports.authenticate))
-  app.onError(errorHandler(ports.logger))
+export function createApp(ports: Ports, { log_requests, custom }: AppOptions): Hono {
+  const { logger, http, limits } = ports
+  const app = new Hono().basePath(http.mount_prefix)
+  app.use(requestLog({ logger, headers: headerPicker(http.logging_headers), every: log_requests }))
+  app.use(crossOrigin(http.cors))
+  app.use(limitedBody(limits.max_body_bytes))
+  app.onError(errorHandler(logger))
   app.notFound(c => c.json({ detail: `${c.req.method} ${c.req.path} is not served here` }, 404))
-  app.route('/', systemRoutes(ports))
-  app.route('/', assistantRoutes(ports))
-  app.route('/', threadRoutes(ports))
-  app.route('/', stateRoutes(ports))
-  app.route('/', threadStreamRoutes(ports))
-  app.route('/', runRoutes(ports))
-  app.route('/', storeRoutes(ports))
-  app.route('/', cronRoutes(ports))
-  app.route('/', webhookRoutes(ports))
+  mountAround(app, { http, custom, authenticate: authentication(ports.authenticate, http.mount_prefix) })
+  for (const routes of ourRoutes(ports)) app.route('/', routes)
   return app
+}
+
+function ourRoutes(ports: Ports): Hono[] {
+  const { disable_assistants, disable_threads, disable_runs, disable_store } = ports.http
+  return [
+    systemRoutes(ports),
+    ...(disable_assistants ? [] : [assistantRoutes(ports)]),
+    ...(disable_threads ? [] : [threadRoutes(ports), stateRoutes(ports), threadStreamRoutes(ports)]),
+    ...(disable_runs ? [] : [runRoutes(ports), cronRoutes(ports), webhookRoutes(ports)]),
+    ...(disable_store ? [] : [storeRoutes(ports)]),
+  ]
 }

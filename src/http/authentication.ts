@@ -4,8 +4,8 @@ import type { ApiKeys } from '../core/api-keys.ts'
 import type { User } from '../core/users.ts'
 import { type Authenticate, Denial } from './auth-file.ts'
 
-/** What probes and clients ask before they have a key: it tells that a server is there, and of which version. */
-const OPEN = ['/ok', '/info']
+/** What probes, clients and readers ask before they have a key: that a server is there, and what any of this version can do. */
+const OPEN = /^\/(ok|info|openapi\.json|docs(\/[^/]+)?)$/
 
 /** A user that a call inside this process has; requests from outside cannot have it. */
 const ACTING = Symbol('acting user')
@@ -14,11 +14,12 @@ const ACTING = Symbol('acting user')
  * Lets in whom `authenticate` knows, and everybody without it. Routes of others are wrapped in the same way. No header
  * opens a way around it: what LangGraph Studio sends (`x-auth-scheme: langsmith`) is a request like any other.
  */
-export function authentication(authenticate: Authenticate | undefined): MiddlewareHandler {
+export function authentication(authenticate: Authenticate | undefined, mount_prefix: string): MiddlewareHandler {
+  const open = (path: string) => OPEN.test(path.slice(mount_prefix.length))
   return async (c, next) => {
     const acting = (c.env as { [ACTING]?: User } | undefined)?.[ACTING]
     if (acting) c.set('user', acting)
-    else if (authenticate && !OPEN.includes(c.req.path)) c.set('user', await authenticate(headOf(c.req.raw)))
+    else if (authenticate && !open(c.req.path)) c.set('user', await authenticate(headOf(c.req.raw)))
     await next()
   }
 }

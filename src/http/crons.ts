@@ -14,6 +14,7 @@ import {
 import { RunloomError } from '../core/errors.ts'
 import { isUuid, newId } from '../core/ids.ts'
 import { jsonText } from '../core/json.ts'
+import { refuseLargeInput } from '../core/limits.ts'
 import * as protocol from '../protocol/crons.ts'
 import { permit } from './access.ts'
 import { userOf } from './authentication.ts'
@@ -128,8 +129,9 @@ async function patch(ports: Ports, c: Context): Promise<Cron> {
 }
 
 /** The options that were given. `input: null` is one of them: it means to go on. */
-function payloadOf({ webhooks }: Ports, run: protocol.RunOptions): CronPayload {
+function payloadOf({ webhooks, limits }: Ports, run: protocol.RunOptions): CronPayload {
   webhooks.check(run.webhook)
+  refuseLargeInput(run, Number.POSITIVE_INFINITY, limits)
   return Object.fromEntries(
     Object.entries(run).filter(([option, value]) => value != null || (option === 'input' && value === null)),
   )

@@ -7,6 +7,7 @@ import { errorFields, type Logger } from '../core/logger.ts'
 import { isOutage } from '../db/database.ts'
 import { Closing } from '../events/event-log.ts'
 import { Denial } from './auth-file.ts'
+import { requestFields } from './request-log.ts'
 
 const STATUS: Record<ErrorCode, ContentfulStatusCode> = {
   invalid: 422,
@@ -17,19 +18,27 @@ const STATUS: Record<ErrorCode, ContentfulStatusCode> = {
   not_found: 404,
   gone: 410,
   conflict: 409,
+  busy: 429,
   unsupported: 501,
   unavailable: 503,
 }
+
+/** When a client whose run was turned away may ask again. */
+const RETRY_AFTER_SECONDS = 5
 
 const OUTAGE = 'The database cannot be used just now; try again later. The server log has the reason'
 
 export function errorHandler(logger: Logger) {
   return (error: Error, c: Context) => {
-    if (error instanceof RunloomError) return c.json({ detail: error.message, ...error.details }, STATUS[error.code])
+    if (error instanceof RunloomError) {
+      if (error.code === 'busy') c.header('retry-after', String(RETRY_AFTER_SECONDS))
+      return c.json({ detail: error.message, ...error.details }, STATUS[error.code])
+    }
     if (error instanceof Denial) return denied(error, c)
     if (error instanceof z.ZodError) return c.json({ detail: describe(error) }, 422)
     if (error instanceof Closing) return c.json({ detail: error.message }, STATUS.unavailable)
-    logger('error', 'a request failed', { method: c.req.method, path: c.req.path, ...errorFields(error) })
+    const { method, path } = c.req
+    logger('error', 'a request failed', { ...requestFields(c), method, path, ...errorFields(error) })
     if (isOutage(error)) return c.json({ detail: OUTAGE }, STATUS.unavailable)
     return c.json({ detail: 'Internal server error; the server log has the reason' }, 500)
   }
@@ -56,7 +65,13 @@ export function parse<T extends z.ZodType>(schema: T, value: unknown, name?: str
 
 /** The JSON body; an absent one is an empty object. */
 export async function body<T extends z.ZodType>(c: Context, schema: T): Promise<z.infer<T>> {
-  return parseBody(await c.req.text(), schema)
+  return parseBody(await bodyText(c), schema)
+}
+
+/** The body as it came, or as a middleware of the user's left it: `c.req.bodyCache.json = …`. */
+export async function bodyText(c: Context): Promise<string> {
+  const { json } = c.req.bodyCache as { json?: unknown }
+  return json === undefined ? c.req.text() : JSON.stringify(await json)
 }
 
 export function parseBody<T extends z.ZodType>(text: string, schema: T): z.infer<T> {

@@ -1,11 +1,13 @@
 // Following a run: as a stream of frames, or until its result. Both read the log, so any number may follow at any time.
 import type { Context } from 'hono'
 import { RunloomError } from '../core/errors.ts'
+import { errorFields } from '../core/logger.ts'
 import type { RunKey } from '../core/run-keys.ts'
 import { type CancelAction, cancelRun, type Run, runOutcome } from '../core/runs.ts'
 import { needsHistory, project, waitResult } from '../graph/projection.ts'
 import { runPath } from './accept.ts'
 import type { Ports } from './ports.ts'
+import { requestFields } from './request-log.ts'
 import { eventualJson, sse } from './sse.ts'
 
 interface Following {
@@ -29,7 +31,7 @@ export function streamRun(
   run: Run,
   { stream_mode, subgraphs, after, ...how }: Streaming,
 ): Response {
-  const { signal, onGone } = leaving(ports, run, how)
+  const { signal, onGone } = leaving(ports, c, run, how)
   const render = (data: string) => ports.texts.render(run.thread_id, data)
   const events = ports.log.read(run.run_id, needsHistory(stream_mode) ? 0 : after, signal)
   const frames = project(events, { stream_mode, subgraphs, after, render })
@@ -40,7 +42,7 @@ export function streamRun(
 
 /** The run's result as JSON once it has ended: last values, `__interrupt__`, or `__error__` (contracts: langgraph §4.10). */
 export function waitForRun(ports: Ports, c: Context, run: Run, how: Following): Response {
-  const { signal, onGone } = leaving(ports, run, how)
+  const { signal, onGone } = leaving(ports, c, run, how)
   const result = ports.log.ended(run.run_id, signal).then(() => resultOf(ports, run))
   return eventualJson(result, { heartbeat_ms: ports.heartbeat_ms, headers: headersOf(c), onGone })
 }
@@ -75,14 +77,15 @@ async function resultOf({ db, texts }: Ports, { run_id, thread_id }: Run): Promi
   return waitResult(text ?? null, interrupts)
 }
 
-function leaving(ports: Ports, run: Run, { cancelOnDisconnect }: Following) {
+function leaving(ports: Ports, c: Context, run: Run, { cancelOnDisconnect }: Following) {
   const gone = new AbortController()
   const onGone = () => {
     gone.abort()
     if (!cancelOnDisconnect) return
     requestCancel(ports, run, { action: 'interrupt', by: 'disconnect', wait: false }).catch(error => {
-      if (!(error instanceof RunloomError))
-        ports.logger('error', 'cancelling on disconnect failed', { run_id: run.run_id })
+      if (error instanceof RunloomError) return
+      const fields = { ...requestFields(c), run_id: run.run_id, ...errorFields(error) }
+      ports.logger('error', 'cancelling on disconnect failed', fields)
     })
   }
   return { signal: gone.signal, onGone }

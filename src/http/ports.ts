@@ -1,7 +1,10 @@
 // What the routers work with; the runtime provides it.
 
+import type { SizeLimits } from '../core/limits.ts'
 import type { Logger } from '../core/logger.ts'
+import type { QueueGate } from '../core/queue.ts'
 import type { ThreadLog } from '../core/thread-log.ts'
+import type { Ttl } from '../core/threads.ts'
 import type { WebhookPolicy } from '../core/webhook-policy.ts'
 import type { Worker } from '../core/worker.ts'
 import type { Database } from '../db/database.ts'
@@ -12,7 +15,10 @@ import type { Graphs } from '../graph/load.ts'
 import type { ThreadStates } from '../graph/state.ts'
 import type { ItemStore } from '../graph/store.ts'
 import type { TypeReader } from '../graph/type-schemas.ts'
+import type { HttpConfig } from '../protocol/config-file.ts'
 import type { Authenticate, AuthFile } from './auth-file.ts'
+import type { HeaderPicker } from './headers.ts'
+import type { Metrics } from './metrics.ts'
 
 export interface Ports {
   db: Database
@@ -20,6 +26,9 @@ export interface Ports {
   threads: ThreadLog
   bus: Bus
   worker: Worker
+  /** Every run that HTTP creates goes through it. */
+  gate: QueueGate
+  limits: SizeLimits & { max_body_bytes: number }
   graphs: Graphs
   types: TypeReader
   states: ThreadStates
@@ -32,7 +41,14 @@ export interface Ports {
   /** Who may do what; undefined: everybody everything. */
   handlers: AuthFile['handlers'] | undefined
   logger: Logger
+  metrics: Metrics
+  http: HttpConfig
+  /** Headers of a request that its run may see. */
+  pickHeaders: HeaderPicker
+  /** Of threads that are created without one. */
+  ttl: Ttl | undefined
   /** Of this package. */
   version: string
+  langgraph_version: string
   heartbeat_ms: number
 }

@@ -107,7 +107,7 @@ async function create(ports: Ports, c: Context): Promise<Thread> {
   const { thread_id: id, metadata: given, supersteps, ...request } = await body(c, protocol.createThread)
   const asked = { ...request, thread_id: id ?? newId(), metadata: given ?? {} }
   const { value, allowed } = await permit(ports, c, 'threads:create', asked)
-  const { thread_id, metadata, if_exists, ttl } = value
+  const { thread_id, metadata, if_exists, ttl = ports.ttl } = value
   const thread: CreateThread = {
     thread_id,
     allowed,

@@ -49,10 +49,11 @@ export async function startAuthServer(
         headers: { 'content-type': 'application/json', ...credentials, ...headers },
         ...(body !== undefined && { body: JSON.stringify(body) }),
       })
-      const isStream = response.headers.get('content-type')?.startsWith('text/event-stream')
-      if (isStream) await response.body?.cancel()
-      const text = isStream ? '' : await response.text()
-      return { status: response.status, headers: response.headers, json: text.trim() ? JSON.parse(text) : undefined }
+      const type = response.headers.get('content-type') ?? ''
+      if (type.startsWith('text/event-stream')) await response.body?.cancel()
+      const text = response.bodyUsed ? '' : await response.text()
+      const json = type.startsWith('application/json') && text.trim() ? JSON.parse(text) : undefined
+      return { status: response.status, headers: response.headers, json }
     },
     as(user) {
       const fetchAs = ((path: string | URL, init: RequestInit = {}) => {

@@ -32,6 +32,10 @@ const SCHEDULE = { schedule: '0 0 1 1 *' }
 const TABLE: Record<string, (world: World) => Case> = {
   'GET /ok': () => ['open', '/ok?check_db=1'],
   'GET /info': () => ['open', '/info'],
+  'GET /openapi.json': () => ['open', '/openapi.json'],
+  'GET /docs': () => ['open', '/docs'],
+  'GET /docs/:file': () => ['open', '/docs/swagger-ui.css'],
+  'GET /metrics': () => ['known', '/metrics'],
   'POST /assistants': w => [
     409,
     '/assistants',

@@ -72,18 +72,25 @@ forEachDatabase('an executed run', open => {
       assert.equal((await threadOf(core, thread_id)).state, '{"n":1}')
     })
 
-    test('starts the thread’s next due run in the same transaction, and none of another thread', async () => {
+    test('starts the thread’s next due run in the same transaction, unless another thread waits', async () => {
       const first = await begin(core)
       const [second, third] = [
         await create(core, { thread_id: first.run.thread_id }),
         await create(core, { thread_id: first.run.thread_id }),
       ]
-      await create(core)
+      await create(core, { after_ms: 60_000 })
       const { next } = await finish(core, first, { claim: CLAIM })
       assert.equal(next?.run.run_id, second.run.run_id)
-      const after = await finish(core, next as ClaimedRun, { claim: CLAIM })
-      assert.equal(after.next?.run.run_id, third.run.run_id)
-      assert.deepEqual(await finish(core, after.next as ClaimedRun, { claim: CLAIM }), { landed: true })
+      const other = await create(core)
+      await core.sql`update threads set due_at = due_at - 1 where thread_id = ${other.run.thread_id}`
+      const yielded = await finish(core, next as ClaimedRun, { claim: CLAIM })
+      assert.deepEqual(yielded, { landed: true, yielded: true })
+      const claimed = await claim(core)
+      assert.deepEqual(
+        claimed.map(({ run }) => run.run_id),
+        [other.run.run_id, third.run.run_id],
+      )
+      assert.deepEqual(await finish(core, claimed[1] as ClaimedRun, { claim: CLAIM }), { landed: true })
     })
 
     test('does nothing for an owner that lost it', async () => {

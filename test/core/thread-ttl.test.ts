@@ -1,8 +1,8 @@
 // Threads with a time to live: swept when it is over since their last use, and never while a run is in flight.
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, test } from 'node:test'
-import { sweep } from '../../src/core/claims.ts'
 import { newId } from '../../src/core/ids.ts'
+import { sweepThreads } from '../../src/core/thread-prune.ts'
 import { createThread, patchThread, type TtlStrategy } from '../../src/core/threads.ts'
 import { checkpointWrite } from '../events/support.ts'
 import { forEachDatabase } from '../support/databases.ts'
@@ -24,7 +24,7 @@ forEachDatabase('threads with a time to live', open => {
   }
   const elapse = (thread_id: string) =>
     core.sql`update threads set expires_at = expires_at - 30000 where thread_id = ${thread_id}`
-  const swept = async () => (await core.db.run(sweep, { retention_ms: 1_000_000 })).swept
+  const swept = () => core.db.run(sweepThreads, 100)
 
   test('one is deleted with all that is in it when its time is over, and not before', async () => {
     const thread_id = await make()

@@ -6,6 +6,7 @@ import { newId } from '../../src/core/ids.ts'
 import { RunWriter } from '../../src/events/run-writer.ts'
 import { Recording } from '../../src/graph/recording.ts'
 import { StateWriter } from '../../src/graph/state-writer.ts'
+import { LIMITS } from './harness.ts'
 
 const rows = (table: string) => [{ each: `insert into ${table}`, all: '', columns: ['id'], rows: [{ id: 1 }] }]
 const update = (node: string) => ({ namespace: [], mode: 'updates', payload: { [node]: {} } })
@@ -18,7 +19,7 @@ function open(durability: 'async' | 'sync' | 'exit') {
     () => {},
     () => {},
   )
-  return { writer, recording: new Recording(writer, new StateWriter(ids), durability) }
+  return { writer, recording: new Recording(writer, new StateWriter(ids), durability, LIMITS) }
 }
 
 describe('a recording', () => {

@@ -148,7 +148,7 @@ describe('executing a run', () => {
       await sleep(50)
       return { value: 1 }
     })
-    assert.match((error as Error).message, /event "custom" is 1000003 bytes/)
+    assert.match((error as Error).message, /event "custom": 1000003 bytes of JSON; at most 1000000/)
     assert.ok(!names.includes('updates'))
   })
 

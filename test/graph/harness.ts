@@ -18,6 +18,9 @@ import { graphExecutor } from '../../src/graph/executor.ts'
 import { Graphs } from '../../src/graph/load.ts'
 import { StateCache } from '../../src/graph/state-cache.ts'
 
+/** As large as by default. */
+export const LIMITS = { max_event_bytes: 1_000_000, max_state_bytes: 200_000_000 }
+
 const CLAIM = { worker_id: 'test', lease_ms: 60_000, max_crashes: 1_000, driving: [], limit: 100 }
 
 export interface Driven {
@@ -93,7 +96,13 @@ export class TestServer {
     const log = new EventLog(db, new LocalBus())
     const lost = new AbortController()
     const writer = log.open(claimed.run.run_id, claimed, () => lost.abort(new Stopped({ type: 'lease_lost' })))
-    const execute = graphExecutor({ db, graphs: this.graphs, store: this.store, cache: new StateCache() })
+    const execute = graphExecutor({
+      db,
+      graphs: this.graphs,
+      store: this.store,
+      cache: new StateCache(),
+      limits: LIMITS,
+    })
     const signal = AbortSignal.any([lost.signal, ...(stop ? [stop] : [])])
     const execution = execute(claimed, writer, signal).then(
       ending => ({ ending }),

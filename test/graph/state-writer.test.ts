@@ -57,6 +57,27 @@ forEachDatabase('events that hold state', open => {
       assert.deepEqual([writes, JSON.parse(data).messages[0].content], [[], 'hi'])
     })
 
+    it('know their size, in whatever lists and blobs they are stored', () => {
+      const { state } = writer()
+      const sizes = (values: { messages: HumanMessage[]; file: string }) => {
+        const { bytes } = state.encodeState(values, '')
+        return [bytes, Buffer.byteLength(JSON.stringify(wire(values)))] as const
+      }
+      const all = messages(100)
+      const shapes = [
+        all.slice(0, 1),
+        all.slice(0, 20),
+        all,
+        all.slice(0, 50),
+        [...all.slice(0, 50), ...messages(9, 500)],
+      ]
+      for (const shape of [...shapes, ...shapes]) {
+        const [bytes, whole] = sizes({ messages: shape, file: 'ä'.repeat(1_000) })
+        // Commas, brackets and the names of the channels are not counted.
+        assert.ok(bytes <= whole && bytes > whole - shape.length - 50, `${bytes} of ${whole}`)
+      }
+    })
+
     it('share what is equal, by any object: a copy of the old messages is not stored again', async () => {
       const { state, rendered } = writer()
       const items = Array.from({ length: 100 }, (_, index) => ({ index, text: LONG, tags: ['a'] }))
@@ -84,7 +105,7 @@ forEachDatabase('events that hold state', open => {
       const values = { messages: messages(10) }
       const [lists] = state.encodeState(values, '').writes
       const reread = new KnownList([{ list_id: String(lists?.rows[0]?.list_id), from: 0 }])
-      for (const message of messages(5)) reread.push(message, 0)
+      for (const message of messages(5)) reread.push(message, JSON.stringify(message))
       state.holdList('', 'messages', reread, 5)
       assert.equal(rowsOf(state.encodeState({ messages: [...values.messages, ...messages(1, 10)] }, '').writes), 1)
     })

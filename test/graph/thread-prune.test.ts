@@ -9,7 +9,7 @@ import { threadStorage } from '../../src/core/thread-storage.ts'
 import { ThreadStates } from '../../src/graph/state.ts'
 import { StateCache } from '../../src/graph/state-cache.ts'
 import { forEachDatabase } from '../support/databases.ts'
-import { TestServer } from './harness.ts'
+import { LIMITS, TestServer } from './harness.ts'
 
 const LONG = 'x'.repeat(2_000)
 
@@ -40,7 +40,7 @@ forEachDatabase('pruning a thread', open => {
 
   const states = () => {
     const { db, graphs, texts, store } = server
-    return new ThreadStates({ db, graphs, texts, store: store as never, cache: new StateCache() })
+    return new ThreadStates({ db, graphs, texts, store: store as never, cache: new StateCache(), limits: LIMITS })
   }
   const log = async (thread_id: string) =>
     (JSON.parse(await states().get({ thread_id })) as { values: { log: string[] } }).values.log

@@ -156,7 +156,8 @@ export class Model implements Subject {
     const resting = { success: 'idle', question: 'interrupted', error: 'error' }[how]
     if (run.cancel) end(thread, run, run.cancel.action, 'interrupted', run.cancel.reason, resting)
     else end(thread, run, 'interrupt', how === 'error' ? 'error' : 'success', how, resting)
-    return `done ${(goOn && next(thread)?.run_id) || ''}`
+    const others = [...this.#threads.values()].filter(other => other !== thread)
+    return `done ${(goOn && !others.some(isDue) && next(thread)?.run_id) || ''}`
   }
 
   async handBack(hold: Hold): Promise<string> {
@@ -254,6 +255,12 @@ function begin(thread: Thread, run: Run) {
   run.claims++
   run.status = 'running'
   run.orphaned = false
+}
+
+/** Whether a thread needs a worker now. */
+function isDue({ runs }: Thread): boolean {
+  const running = runs.find(run => run.status === 'running')
+  return running ? running.orphaned : runs.some(run => run.status === 'pending' && !run.delayed)
 }
 
 /** Starts what is due next on a thread. What was begun goes on first, then the oldest; one run at a time. */

@@ -238,7 +238,7 @@ export class Invariants {
     const expected = runs.length > 0 ? 'busy' : thread.resting_status
     if (status !== expected) this.#fail(thread_id, `is ${status}, its runs say ${expected}`)
     if (running.length === 1 && due_at === null) this.#fail(thread_id, 'executes a run without a lease')
-    const earliest = runs.length > 0 ? Math.min(...runs.map(run => run.not_before)) : null
+    const earliest = runs.length > 0 ? Math.max(thread.turn_at, Math.min(...runs.map(run => run.not_before))) : null
     if (running.length === 0 && due_at !== earliest)
       this.#fail(thread_id, `is due at ${due_at}, its runs at ${earliest}`)
     const was = this.#before.threads.get(thread_id)

@@ -33,8 +33,14 @@ export interface TestServer {
   fetch: typeof fetch
 }
 
+/** What a suite's servers are started with besides the usual. */
+export interface Setup {
+  config?: string
+  env?: Record<string, string>
+}
+
 /** Describes a suite once per way of running. `server()` is valid inside tests. */
-export function forEachServer(name: string, body: (server: () => TestServer, kind: string) => void) {
+export function forEachServer(name: string, body: (server: () => TestServer, kind: string) => void, setup: Setup = {}) {
   for (const [kind, open] of Object.entries({
     'in process': inProcess,
     'on SQLite': onSqlite,
@@ -43,7 +49,7 @@ export function forEachServer(name: string, body: (server: () => TestServer, kin
     describe(`${name}, ${kind}`, () => {
       let opened: { server: TestServer; close: () => Promise<void> } | undefined
       before(async () => {
-        opened = await open()
+        opened = await open(setup)
       })
       after(() => opened?.close())
       body(() => opened?.server as TestServer, kind)
@@ -132,10 +138,10 @@ export function temporaryFolder(): { path: string; remove: () => void } {
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) }
 }
 
-async function inProcess() {
+async function inProcess({ config = GRAPHS, env = {} }: Setup) {
   const folder = temporaryFolder()
-  const env = { ...SETTINGS, DATABASE_URL: `sqlite:${join(folder.path, 'runloom.db')}` }
-  const runtime = await startRuntime(await readConfig({ argv: { config: GRAPHS }, env }), { logger: () => {} })
+  const settings = { ...SETTINGS, ...env, DATABASE_URL: `sqlite:${join(folder.path, 'runloom.db')}` }
+  const runtime = await startRuntime(await readConfig({ argv: { config }, env: settings }), { logger: () => {} })
   const url = 'http://runloom.test'
   const fetchHere = (async (input, init) => runtime.app.fetch(new Request(input, init))) as typeof fetch
   const client = clientOf(url, fetchHere)
@@ -146,9 +152,9 @@ async function inProcess() {
   return { server: { url, client, other: client, otherUrl: url, fetch: fetchHere }, close }
 }
 
-async function onSqlite() {
+async function onSqlite(setup: Setup) {
   const folder = temporaryFolder()
-  const server = await startServer({ database_url: `sqlite:${join(folder.path, 'runloom.db')}` })
+  const server = await startServer({ ...setup, database_url: `sqlite:${join(folder.path, 'runloom.db')}` })
   const client = clientOf(server.url)
   const close = async () => {
     await server.stop()
@@ -157,9 +163,10 @@ async function onSqlite() {
   return { server: { url: server.url, client, other: client, otherUrl: server.url, fetch }, close }
 }
 
-async function onPostgres() {
+async function onPostgres(setup: Setup) {
   const database_url = await createDatabase()
-  const [one, two] = await Promise.all([startServer({ database_url }), startServer({ database_url })])
+  const start = () => startServer({ ...setup, database_url })
+  const [one, two] = await Promise.all([start(), start()])
   const close = async () => {
     await Promise.all([one.stop(), two.stop()])
     await dropDatabase(database_url)
