@@ -1,6 +1,7 @@
 // From a TypeScript type to a JSON schema, with TypeScript's own checker. What JSON has no form for is anything (`{}`).
 import type { Checker, Symbol as Member, Type, TypeReference } from 'typescript/unstable/async'
-import type { TypeScript } from './type-schemas.ts'
+
+export type TypeScript = typeof import('typescript/unstable/async')
 
 export type JsonSchema = Record<string, unknown>
 

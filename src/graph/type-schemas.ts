@@ -1,15 +1,12 @@
 // Schemas that only TypeScript types say: read in the background by TypeScript's own checker, a process of its own, and kept
 // on disk under the hash of the files they come from. TypeScript 7 is used where it is installed; without it there are none.
+import { fork } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync } from 'node:fs'
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
-import { basename, dirname, join } from 'node:path'
-import { pathToFileURL } from 'node:url'
+import { extname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { errorFields, type Logger } from '../core/logger.ts'
-import { type JsonSchema, TypeDescriber } from './type-json-schema.ts'
-
-export type TypeScript = typeof import('typescript/unstable/async')
+import type { JsonSchema } from './type-json-schema.ts'
 
 /** An export of a file, and every file that its types may come from. */
 export interface TypedExport {
@@ -21,8 +18,8 @@ export interface TypedExport {
 /** Null where the types say nothing. */
 export type TypeSchemas = Record<(typeof SCHEMAS)[number], JsonSchema | null>
 
-const SCHEMAS = ['Input', 'Output', 'State', 'Config'] as const
-const NOTHING: TypeSchemas = { Input: null, Output: null, State: null, Config: null }
+export const SCHEMAS = ['Input', 'Output', 'State', 'Config'] as const
+const DEADLINE_MS = 60_000
 /** Changes whenever the same types are described in another way. */
 const FORMAT = 1
 
@@ -30,7 +27,7 @@ export class TypeReader {
   readonly #folder: string
   readonly #logger: Logger
   readonly #known = new Map<string, TypeSchemas | undefined>()
-  #closed = false
+  readonly #closing = new AbortController()
   #reading: Promise<void> = Promise.resolve()
 
   /** `folder` holds what was read before; it is made when there is something to keep. */
@@ -54,20 +51,22 @@ export class TypeReader {
     return this.#reading
   }
 
-  /** Begins nothing more. What is being read is a matter of a second, and goes nowhere. */
+  /** Begins nothing more, and ends what is being read. */
   close(): void {
-    this.#closed = true
+    this.#closing.abort()
   }
 
   async #read(key: string, source: TypedExport): Promise<void> {
-    if (this.#closed) return
+    const { signal } = this.#closing
+    if (signal.aborted) return
     try {
       const path = join(this.#folder, `${await hashOf(source)}.json`)
       const kept = await readFile(path, 'utf8').catch(() => undefined)
-      const schemas = kept ? (JSON.parse(kept) as TypeSchemas) : await schemasOf(source)
+      const schemas = kept ? (JSON.parse(kept) as TypeSchemas) : await schemasOf(source, signal)
       this.#known.set(key, schemas)
-      if (!kept && schemas && !this.#closed) await this.#keep(path, JSON.stringify(schemas))
+      if (!kept && schemas) await this.#keep(path, JSON.stringify(schemas))
     } catch (error) {
+      if (signal.aborted) return
       const { file, export: name } = source
       this.#logger('warn', 'schemas could not be read from types', { file, export: name, ...errorFields(error) })
     }
@@ -89,81 +88,25 @@ async function hashOf({ file, export: name, files }: TypedExport): Promise<strin
   return hash.digest('hex')
 }
 
-async function schemasOf({ file, export: name }: TypedExport): Promise<TypeSchemas | undefined> {
-  const ts = await typescriptFor(file)
-  if (!ts) return undefined
-  const folder = dirname(file)
-  const probe = join(folder, '.runloom-types.ts')
-  const config = join(folder, '.runloom-types.json')
-  const texts: Record<string, string> = { [probe]: probeOf(file, name), [config]: configOf(file) }
-  const api = new ts.API({
-    cwd: folder,
-    fs: { readFile: path => texts[path], fileExists: path => path in texts || undefined },
-  })
+/** Asks a process of its own, and ends it and the checker when that takes too long or `signal` says so. */
+async function schemasOf({ file, export: name }: TypedExport, signal: AbortSignal): Promise<TypeSchemas | undefined> {
+  const module = fileURLToPath(new URL(`./type-process${extname(import.meta.url)}`, import.meta.url))
+  const child = fork(module, { detached: true, stdio: 'ignore' })
+  const end = () => child.connected && child.disconnect()
+  signal.addEventListener('abort', end)
+  const overdue = setTimeout(end, DEADLINE_MS)
   try {
-    const project = (await api.updateSnapshot({ openProjects: [config] })).getProject(config)
-    const module = await project?.program.getSourceFile(probe)
-    const symbol = module && (await project?.checker.getSymbolAtLocation(module))
-    if (!project || !symbol) return undefined
-    const { checker } = project
-    const describer = new TypeDescriber(ts, checker)
-    const found = { ...NOTHING }
-    for (const exported of await checker.getExportsOfModule(symbol)) {
-      const schema = SCHEMAS.find(schema => schema === exported.name)
-      if (schema) found[schema] = await describer.object(await checker.getDeclaredTypeOfSymbol(exported))
-    }
-    return found
+    const answer = new Promise<TypeSchemas | { error: string } | null>((resolve, reject) => {
+      child.once('message', message => resolve(message as TypeSchemas))
+      child.once('exit', () => reject(new Error('the process that reads types ended without an answer')))
+      child.once('error', reject)
+    })
+    child.send({ file, export: name })
+    const schemas = await answer
+    if (schemas && 'error' in schemas) throw new Error(schemas.error)
+    return schemas ?? undefined
   } finally {
-    await api.close()
+    clearTimeout(overdue)
+    signal.removeEventListener('abort', end)
   }
-}
-
-/** TypeScript 7 as the graph's project has it, or as this package has it. */
-async function typescriptFor(file: string): Promise<TypeScript | undefined> {
-  for (const from of [file, import.meta.filename]) {
-    try {
-      const path = createRequire(from).resolve('typescript/unstable/async')
-      return (await import(pathToFileURL(path).href)) as TypeScript
-    } catch {} // another version, or none
-  }
-  return undefined
-}
-
-/** A module that exists only for the checker: what is in a graph, by names that are the same for every graph. */
-function probeOf(file: string, name: string): string {
-  return `
-import type { StateType, UpdateType } from '@langchain/langgraph'
-import type * as file from './${basename(file)}'
-type Made<T> = T extends (...args: never[]) => infer R ? Awaited<R> : Awaited<T>
-type Compiled<T> = T extends { compile(...args: never[]): infer C } ? C : T extends { graph: infer G } ? G : T
-type Graph = Compiled<Made<(typeof file)[${JSON.stringify(name)}]>>
-type Builder = Graph extends { builder: infer B } ? B : {}
-export type Input = Builder extends { _inputDefinition: infer D }
-  ? UpdateType<D> : Graph extends { '~InputType': infer I } ? I : never
-export type Output = Builder extends { _outputDefinition: infer D }
-  ? StateType<D> : Graph extends { '~OutputType': infer O } ? Awaited<O> : never
-export type State = Graph extends { '~OutputType': infer O } ? Awaited<O> : never
-export type Config = Builder extends { _configSchema: infer D } ? StateType<Exclude<D, undefined>> : never
-`
-}
-
-/** The options of the project that the file is in, as far as they say what its types are. */
-function configOf(file: string): string {
-  let folder = dirname(file)
-  while (!existsSync(join(folder, 'tsconfig.json')) && dirname(folder) !== folder) folder = dirname(folder)
-  const base = join(folder, 'tsconfig.json')
-  const plain = { strict: true, module: 'nodenext', target: 'es2024' }
-  const own = {
-    noEmit: true,
-    allowImportingTsExtensions: true,
-    composite: false,
-    incremental: false,
-    skipLibCheck: true,
-  }
-  return JSON.stringify({
-    ...(existsSync(base) && { extends: base }),
-    compilerOptions: { ...(!existsSync(base) && plain), ...own },
-    include: [],
-    files: ['./.runloom-types.ts'],
-  })
 }

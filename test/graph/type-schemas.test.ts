@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { schemas } from '../../src/graph/introspect.ts'
 import { type Graphs, loadGraphs } from '../../src/graph/load.ts'
 import { TypeReader } from '../../src/graph/type-schemas.ts'
@@ -114,4 +116,22 @@ describe('schemas that only types say', () => {
   test('of files that are no TypeScript there are none', () => {
     assert.equal(types.of({ file: '/nowhere/graph.js', export: 'graph', files: [] }), undefined)
   })
+
+  test('are given up when the reader closes, and nothing that reads them stays', async () => {
+    const reader = new TypeReader({ folder: join(folder.path, 'given-up'), logger })
+    reader.of(graphs.typesOf('trip') ?? assert.fail())
+    await sleep(300)
+    const began = children().length
+    reader.close()
+    await reader.settled()
+    assert.equal(existsSync(join(folder.path, 'given-up')), false)
+    for (let tries = 0; children().length > 0 && tries < 100; tries++) await sleep(50)
+    assert.deepEqual([began > 0, children()], [true, []])
+  })
 })
+
+/** Processes of ours that read types. */
+function children(): string[] {
+  const table = execFileSync('ps', ['-eo', 'ppid,args'], { encoding: 'utf8' }).split('\n')
+  return table.filter(line => line.trim().startsWith(`${process.pid} `) && line.includes('type-process'))
+}
