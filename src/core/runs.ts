@@ -8,7 +8,7 @@
 //
 // Every transition locks the thread first, then the run's head. Cancelling a run that executes elsewhere only leaves
 // `cancel_action` on its row: the first one wins, its owner (or whoever claims it next) carries it out.
-import sql, { empty, join } from 'sql-template-tag'
+import sql, { empty, join, raw } from 'sql-template-tag'
 import { all, first, type Steps, transition } from '../db/database.ts'
 import type { Filter, Guarded } from './access.ts'
 import { type Assistant, findUsableAssistant } from './assistants.ts'
@@ -19,6 +19,7 @@ import { jsonText } from './json.ts'
 import { checkQuestions } from './questions.ts'
 import { type QueueLimits, refuseFullQueue, refuseLongQueue } from './queue.ts'
 import { andThreadAllowed, findRun, type RunKey } from './run-keys.ts'
+import { type FromCheckpoint, refuseUnknownCheckpoint } from './states.ts'
 import {
   getThread,
   insertThread,
@@ -78,8 +79,10 @@ export interface CreateRun extends Guarded {
   /** Who makes it, as JSON. */
   auth_user?: string | null
   /** JSON objects as the client sent them; config, context and metadata are merged with the assistant's and thread's. */
-  kwargs: Record<string, unknown> & { config?: RunConfig; context?: Record<string, unknown> }
+  kwargs: Record<string, unknown> & { config?: RunConfig; context?: Record<string, unknown> } & FromCheckpoint
   metadata: Record<string, unknown>
+  /** Where neither the request nor its assistant has one. */
+  recursion_limit?: number
   multitask_strategy: MultitaskStrategy
   after_ms: number
   /** Headers of the request that the graph may see; the thread does not keep them. */
@@ -120,6 +123,7 @@ export const createRun = transition(import.meta.url, 'createRun', function* (arg
   // Before anything is written, where it is known to wait: a cron that is refused goes on.
   let queued = total !== undefined && !args.claim ? yield* refuseFullQueue(total) : undefined
   const thread = yield* threadOf(args, assistant)
+  yield* refuseUnknownCheckpoint(args.thread_id, args.kwargs)
   const { superseded, busy } = yield* applyStrategy(args, thread)
   const startsNow = !busy && args.after_ms === 0
   if (startsNow) yield* checkQuestions(args, thread)
@@ -138,6 +142,7 @@ export const createRun = transition(import.meta.url, 'createRun', function* (arg
   yield sql`insert into run_heads (run_id, attempt, last_seq, ended) values (${run_id}, 0, 0, 0)`
   yield sql`
     update threads set last_position = ${position}, config = ${threadConfig(args, thread)},
+      ${args.if_not_exists === 'temporary' ? empty : sql`hidden = 0,`}
       metadata = ${jsonText({ ...JSON.parse(thread.metadata), graph_id: assistant.graph_id, assistant_id: assistant.assistant_id })}
     where thread_id = ${thread.thread_id}`
   const fresh = { run_id, thread_id: thread.thread_id, crashes: 0, attempt: 0, last_seq: 0 }
@@ -169,16 +174,18 @@ export const getRun = transition(import.meta.url, 'getRun', function* (args: Run
 export interface RunList extends ThreadKey {
   status?: string
   metadata?: string
+  /** What to read of each run; everything without it. */
+  columns?: readonly (keyof Run)[]
   limit: number
   offset: number
 }
 
 /** Newest first. */
 export const listRuns = transition(import.meta.url, 'listRuns', function* (args: RunList): Steps<Run[]> {
-  const { thread_id, allowed, status, metadata, limit, offset } = args
+  const { thread_id, allowed, status, metadata, columns = ['*'], limit, offset } = args
   yield* getThread.steps({ thread_id, allowed })
   return yield* all<Run>(sql`
-    select * from runs where thread_id = ${thread_id}
+    select ${raw(columns.join(', '))} from runs where thread_id = ${thread_id}
     ${status === undefined ? empty : sql`and status = ${status}`}
     ${metadata === undefined ? empty : sql`and json_contains(metadata, ${metadata}) = 1`}
     order by position desc limit ${limit} offset ${offset}`)
@@ -191,17 +198,33 @@ export const listRuns = transition(import.meta.url, 'listRuns', function* (args:
 export const cancelRun = transition(
   import.meta.url,
   'cancelRun',
-  function* ({ action, by, ...key }: RunKey & { action: CancelAction; by: string }): Steps<{ pending: boolean }> {
+  function* ({ action, by, once = false, ...key }: CancelRun): Steps<{ pending: boolean }> {
     const { thread_id } = yield* findRun(key)
     yield* lockThread(thread_id)
     const run = yield* findRun(key)
-    if (isEnded(run))
-      throw new RunloomError('conflict', `Run ${run.run_id} has ended already with status ${run.status}`)
+    if (isEnded(run)) {
+      throw new RunloomError('conflict', `Run ${run.run_id} has ended already with status ${run.status}`, {
+        details: { run_id: run.run_id, status: run.status },
+      })
+    }
+    if (once && run.cancel_action) {
+      throw new RunloomError('conflict', `Run ${run.run_id} is being cancelled already; join it to see its end`, {
+        details: { run_id: run.run_id, status: run.status },
+      })
+    }
     const pending = yield* stopRun(run, action, { reason: 'cancelled', by })
     yield* refreshThread(thread_id)
     return { pending }
   },
 )
+
+export interface CancelRun extends RunKey {
+  action: CancelAction
+  /** Who asks. */
+  by: string
+  /** Refuse when somebody has asked before. */
+  once?: boolean
+}
 
 /** The ids of runs in flight that match, for cancelling many. */
 export const runsInFlight = transition(
@@ -357,6 +380,7 @@ function merge(args: CreateRun, assistant: Assistant, thread: Thread) {
   const own = args.kwargs.config ?? {}
   const stored = JSON.parse(thread.config) as RunConfig
   const ids = { run_id: args.run_id, thread_id: thread.thread_id, graph_id, assistant_id }
+  const { recursion_limit } = args
   const metadata = {
     ...JSON.parse(assistant.metadata),
     ...JSON.parse(thread.metadata),
@@ -365,6 +389,7 @@ function merge(args: CreateRun, assistant: Assistant, thread: Thread) {
   }
   return {
     config: {
+      ...(recursion_limit !== undefined && { recursion_limit }),
       ...base,
       ...own,
       configurable: { ...base.configurable, ...stored.configurable, ...own.configurable, ...args.headers, ...ids },
