@@ -18,6 +18,7 @@ import type { ClaimedRun } from './executor.ts'
 import { jsonText } from './json.ts'
 import { checkQuestions } from './questions.ts'
 import { type QueueLimits, refuseFullQueue, refuseLongQueue } from './queue.ts'
+import { merge, type RunConfig, threadConfig } from './run-config.ts'
 import { andThreadAllowed, findRun, type RunKey } from './run-keys.ts'
 import { type FromCheckpoint, refuseUnknownCheckpoint } from './states.ts'
 import {
@@ -95,12 +96,6 @@ export interface CreateRun extends Guarded {
   idempotency?: { face: string; owner?: string; key: string; body_hash: string }
   /** Start it here in the same transaction when nothing else is in flight on the thread. */
   claim?: ClaimOptions
-}
-
-export interface RunConfig {
-  configurable?: Record<string, unknown>
-  metadata?: Record<string, unknown>
-  [key: string]: unknown
 }
 
 export interface Created {
@@ -371,46 +366,4 @@ function* threadOf(args: CreateRun, assistant: Assistant): Steps<Thread> {
     // else one that was there has been deleted since
     if (thread) return allowed ? yield* lockThread(thread_id, allowed) : thread
   }
-}
-
-/** Config, context and metadata of a run: assistant's, then thread's, then its own (contracts: langgraph §4.3). */
-function merge(args: CreateRun, assistant: Assistant, thread: Thread) {
-  const { graph_id, assistant_id } = assistant
-  const base = JSON.parse(assistant.config) as RunConfig
-  const own = args.kwargs.config ?? {}
-  const stored = JSON.parse(thread.config) as RunConfig
-  const ids = { run_id: args.run_id, thread_id: thread.thread_id, graph_id, assistant_id }
-  const { recursion_limit } = args
-  const metadata = {
-    ...JSON.parse(assistant.metadata),
-    ...JSON.parse(thread.metadata),
-    ...own.metadata,
-    ...args.metadata,
-  }
-  return {
-    config: {
-      ...(recursion_limit !== undefined && { recursion_limit }),
-      ...base,
-      ...own,
-      configurable: { ...base.configurable, ...stored.configurable, ...own.configurable, ...args.headers, ...ids },
-      metadata: { ...base.metadata, ...metadata, ...ids },
-    },
-    context: given({ ...JSON.parse(assistant.context), ...args.kwargs.context }) ?? args.kwargs.context,
-    metadata,
-  }
-}
-
-function given(object: Record<string, unknown>): Record<string, unknown> | undefined {
-  return Object.keys(object).length > 0 ? object : undefined
-}
-
-/** What a thread keeps of a run's config, to rebuild a graph made by a factory: nothing that points at a checkpoint. */
-function threadConfig(args: CreateRun, thread: Thread): string {
-  const stored = JSON.parse(thread.config) as RunConfig
-  const kept = Object.entries(args.kwargs.config?.configurable ?? {}).filter(([key]) => !isTransient(key))
-  return jsonText({ ...stored, configurable: { ...stored.configurable, ...Object.fromEntries(kept) } })
-}
-
-function isTransient(key: string): boolean {
-  return /^(checkpoint|__|langgraph_auth)/.test(key) || ['thread_ts', 'thread_id', 'run_id'].includes(key)
 }
