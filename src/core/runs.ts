@@ -8,7 +8,7 @@
 //
 // Every transition locks the thread first, then the run's head. Cancelling a run that executes elsewhere only leaves
 // `cancel_action` on its row: the first one wins, its owner (or whoever claims it next) carries it out.
-import sql, { empty, join } from 'sql-template-tag'
+import sql, { empty, join, raw } from 'sql-template-tag'
 import { all, first, type Steps, transition } from '../db/database.ts'
 import type { Filter, Guarded } from './access.ts'
 import { type Assistant, findUsableAssistant } from './assistants.ts'
@@ -18,7 +18,9 @@ import type { ClaimedRun } from './executor.ts'
 import { jsonText } from './json.ts'
 import { checkQuestions } from './questions.ts'
 import { type QueueLimits, refuseFullQueue, refuseLongQueue } from './queue.ts'
+import { merge, type RunConfig, threadConfig } from './run-config.ts'
 import { andThreadAllowed, findRun, type RunKey } from './run-keys.ts'
+import { type FromCheckpoint, refuseUnknownCheckpoint } from './states.ts'
 import {
   getThread,
   insertThread,
@@ -78,8 +80,10 @@ export interface CreateRun extends Guarded {
   /** Who makes it, as JSON. */
   auth_user?: string | null
   /** JSON objects as the client sent them; config, context and metadata are merged with the assistant's and thread's. */
-  kwargs: Record<string, unknown> & { config?: RunConfig; context?: Record<string, unknown> }
+  kwargs: Record<string, unknown> & { config?: RunConfig; context?: Record<string, unknown> } & FromCheckpoint
   metadata: Record<string, unknown>
+  /** Where neither the request nor its assistant has one. */
+  recursion_limit?: number
   multitask_strategy: MultitaskStrategy
   after_ms: number
   /** Headers of the request that the graph may see; the thread does not keep them. */
@@ -92,12 +96,6 @@ export interface CreateRun extends Guarded {
   idempotency?: { face: string; owner?: string; key: string; body_hash: string }
   /** Start it here in the same transaction when nothing else is in flight on the thread. */
   claim?: ClaimOptions
-}
-
-export interface RunConfig {
-  configurable?: Record<string, unknown>
-  metadata?: Record<string, unknown>
-  [key: string]: unknown
 }
 
 export interface Created {
@@ -120,6 +118,7 @@ export const createRun = transition(import.meta.url, 'createRun', function* (arg
   // Before anything is written, where it is known to wait: a cron that is refused goes on.
   let queued = total !== undefined && !args.claim ? yield* refuseFullQueue(total) : undefined
   const thread = yield* threadOf(args, assistant)
+  yield* refuseUnknownCheckpoint(args.thread_id, args.kwargs)
   const { superseded, busy } = yield* applyStrategy(args, thread)
   const startsNow = !busy && args.after_ms === 0
   if (startsNow) yield* checkQuestions(args, thread)
@@ -138,6 +137,7 @@ export const createRun = transition(import.meta.url, 'createRun', function* (arg
   yield sql`insert into run_heads (run_id, attempt, last_seq, ended) values (${run_id}, 0, 0, 0)`
   yield sql`
     update threads set last_position = ${position}, config = ${threadConfig(args, thread)},
+      ${args.if_not_exists === 'temporary' ? empty : sql`hidden = 0,`}
       metadata = ${jsonText({ ...JSON.parse(thread.metadata), graph_id: assistant.graph_id, assistant_id: assistant.assistant_id })}
     where thread_id = ${thread.thread_id}`
   const fresh = { run_id, thread_id: thread.thread_id, crashes: 0, attempt: 0, last_seq: 0 }
@@ -169,16 +169,18 @@ export const getRun = transition(import.meta.url, 'getRun', function* (args: Run
 export interface RunList extends ThreadKey {
   status?: string
   metadata?: string
+  /** What to read of each run; everything without it. */
+  columns?: readonly (keyof Run)[]
   limit: number
   offset: number
 }
 
 /** Newest first. */
 export const listRuns = transition(import.meta.url, 'listRuns', function* (args: RunList): Steps<Run[]> {
-  const { thread_id, allowed, status, metadata, limit, offset } = args
+  const { thread_id, allowed, status, metadata, columns = ['*'], limit, offset } = args
   yield* getThread.steps({ thread_id, allowed })
   return yield* all<Run>(sql`
-    select * from runs where thread_id = ${thread_id}
+    select ${raw(columns.join(', '))} from runs where thread_id = ${thread_id}
     ${status === undefined ? empty : sql`and status = ${status}`}
     ${metadata === undefined ? empty : sql`and json_contains(metadata, ${metadata}) = 1`}
     order by position desc limit ${limit} offset ${offset}`)
@@ -191,17 +193,33 @@ export const listRuns = transition(import.meta.url, 'listRuns', function* (args:
 export const cancelRun = transition(
   import.meta.url,
   'cancelRun',
-  function* ({ action, by, ...key }: RunKey & { action: CancelAction; by: string }): Steps<{ pending: boolean }> {
+  function* ({ action, by, once = false, ...key }: CancelRun): Steps<{ pending: boolean }> {
     const { thread_id } = yield* findRun(key)
     yield* lockThread(thread_id)
     const run = yield* findRun(key)
-    if (isEnded(run))
-      throw new RunloomError('conflict', `Run ${run.run_id} has ended already with status ${run.status}`)
+    if (isEnded(run)) {
+      throw new RunloomError('conflict', `Run ${run.run_id} has ended already with status ${run.status}`, {
+        details: { run_id: run.run_id, status: run.status },
+      })
+    }
+    if (once && run.cancel_action) {
+      throw new RunloomError('conflict', `Run ${run.run_id} is being cancelled already; join it to see its end`, {
+        details: { run_id: run.run_id, status: run.status },
+      })
+    }
     const pending = yield* stopRun(run, action, { reason: 'cancelled', by })
     yield* refreshThread(thread_id)
     return { pending }
   },
 )
+
+export interface CancelRun extends RunKey {
+  action: CancelAction
+  /** Who asks. */
+  by: string
+  /** Refuse when somebody has asked before. */
+  once?: boolean
+}
 
 /** The ids of runs in flight that match, for cancelling many. */
 export const runsInFlight = transition(
@@ -348,44 +366,4 @@ function* threadOf(args: CreateRun, assistant: Assistant): Steps<Thread> {
     // else one that was there has been deleted since
     if (thread) return allowed ? yield* lockThread(thread_id, allowed) : thread
   }
-}
-
-/** Config, context and metadata of a run: assistant's, then thread's, then its own (contracts: langgraph §4.3). */
-function merge(args: CreateRun, assistant: Assistant, thread: Thread) {
-  const { graph_id, assistant_id } = assistant
-  const base = JSON.parse(assistant.config) as RunConfig
-  const own = args.kwargs.config ?? {}
-  const stored = JSON.parse(thread.config) as RunConfig
-  const ids = { run_id: args.run_id, thread_id: thread.thread_id, graph_id, assistant_id }
-  const metadata = {
-    ...JSON.parse(assistant.metadata),
-    ...JSON.parse(thread.metadata),
-    ...own.metadata,
-    ...args.metadata,
-  }
-  return {
-    config: {
-      ...base,
-      ...own,
-      configurable: { ...base.configurable, ...stored.configurable, ...own.configurable, ...args.headers, ...ids },
-      metadata: { ...base.metadata, ...metadata, ...ids },
-    },
-    context: given({ ...JSON.parse(assistant.context), ...args.kwargs.context }) ?? args.kwargs.context,
-    metadata,
-  }
-}
-
-function given(object: Record<string, unknown>): Record<string, unknown> | undefined {
-  return Object.keys(object).length > 0 ? object : undefined
-}
-
-/** What a thread keeps of a run's config, to rebuild a graph made by a factory: nothing that points at a checkpoint. */
-function threadConfig(args: CreateRun, thread: Thread): string {
-  const stored = JSON.parse(thread.config) as RunConfig
-  const kept = Object.entries(args.kwargs.config?.configurable ?? {}).filter(([key]) => !isTransient(key))
-  return jsonText({ ...stored, configurable: { ...stored.configurable, ...Object.fromEntries(kept) } })
-}
-
-function isTransient(key: string): boolean {
-  return /^(checkpoint|__|langgraph_auth)/.test(key) || ['thread_ts', 'thread_id', 'run_id'].includes(key)
 }

@@ -9,6 +9,7 @@ import {
   insertThread,
   lockThread,
   refreshThread,
+  refuseInFlight,
   type Thread,
   type ThreadKey,
 } from './threads.ts'
@@ -35,20 +36,21 @@ export interface CheckpointName {
   checkpoint_id: string
 }
 
+/** Where a run begins, in the spellings of its request. */
+export interface FromCheckpoint {
+  checkpoint?: Partial<CheckpointName>
+  checkpoint_id?: string
+}
+
 /** False when the thread has a newer checkpoint than `head`, or lost a source: compute the update again. */
 export const commitState = transition(
   import.meta.url,
   'commitState',
   function* ({ thread_id, allowed, head, sources, ...made }: StateUpdate): Steps<boolean> {
     yield* lockThread(thread_id, allowed)
-    yield* refuseInFlight(thread_id)
+    yield* refuseInFlight(thread_id, 'updated')
     if ((yield* headOf(thread_id)) !== head) return false
-    for (const { checkpoint_ns, checkpoint_id } of sources) {
-      const stored = yield* first(sql`
-        select 1 as found from checkpoints
-        where thread_id = ${thread_id} and checkpoint_ns = ${checkpoint_ns} and checkpoint_id = ${checkpoint_id}`)
-      if (!stored) return false
-    }
+    for (const source of sources) if (!(yield* isStored(thread_id, source))) return false
     yield* writeState(thread_id, made)
     return true
   },
@@ -82,7 +84,7 @@ export const patchStateMetadata = transition(
   'patchStateMetadata',
   function* ({ thread_id, allowed, metadata }: ThreadKey & { metadata: string }): Steps<void> {
     yield* lockThread(thread_id, allowed)
-    yield* refuseInFlight(thread_id)
+    yield* refuseInFlight(thread_id, 'updated')
     const checkpoint_id = yield* headOf(thread_id)
     if (checkpoint_id === undefined) throw new RunloomError('not_found', `Thread ${thread_id} has no state yet`)
     const head = sql`thread_id = ${thread_id} and checkpoint_ns = '' and checkpoint_id = ${checkpoint_id}`
@@ -103,19 +105,26 @@ function* writeState(thread_id: string, { writes, state, resting_status, interru
   yield* refreshThread(thread_id)
 }
 
+/** LangGraph would begin with an empty state at a checkpoint that there is not. */
+export function* refuseUnknownCheckpoint(
+  thread_id: string,
+  { checkpoint, checkpoint_id }: FromCheckpoint,
+): Steps<void> {
+  const asked = checkpoint_id ?? checkpoint?.checkpoint_id
+  if (!asked) return
+  if (yield* isStored(thread_id, { checkpoint_ns: checkpoint?.checkpoint_ns ?? '', checkpoint_id: asked })) return
+  throw new RunloomError('not_found', `Checkpoint ${asked} of thread ${thread_id} not found`)
+}
+
+function* isStored(thread_id: string, { checkpoint_ns, checkpoint_id }: CheckpointName): Steps<boolean> {
+  const stored = yield* first(sql`
+    select 1 as found from checkpoints
+    where thread_id = ${thread_id} and checkpoint_ns = ${checkpoint_ns} and checkpoint_id = ${checkpoint_id}`)
+  return stored !== undefined
+}
+
 function* headOf(thread_id: string): Steps<string | undefined> {
   const newest = yield* first<{ checkpoint_id: string | null }>(sql`
     select max(checkpoint_id) as checkpoint_id from checkpoints where thread_id = ${thread_id} and checkpoint_ns = ''`)
   return newest?.checkpoint_id ?? undefined
-}
-
-function* refuseInFlight(thread_id: string): Steps<void> {
-  const run = yield* first<{ run_id: string; status: string }>(sql`
-    select run_id, status from runs where thread_id = ${thread_id} and status in ('pending', 'running') limit 1`)
-  if (!run) return
-  throw new RunloomError(
-    'conflict',
-    `Thread ${thread_id} cannot be updated while run ${run.run_id} is ${run.status}; wait for it or cancel it`,
-    { details: { run_id: run.run_id, status: run.status } },
-  )
 }

@@ -103,6 +103,17 @@ export const deleteThread = transition(import.meta.url, 'deleteThread', function
   return yield* eraseThread(key.thread_id)
 })
 
+/** The same where no run is in flight: else a conflict. */
+export const deleteIdleThread = transition(
+  import.meta.url,
+  'deleteIdleThread',
+  function* ({ thread_id, allowed }: ThreadKey): Steps<string[]> {
+    yield* lockThread(thread_id, allowed)
+    yield* refuseInFlight(thread_id, 'deleted')
+    return yield* eraseThread(thread_id)
+  },
+)
+
 /** A thread's state: rows that go where the thread goes. */
 const STATE_TABLES = [sql`checkpoints`, sql`checkpoint_writes`, sql`lists`, sql`list_items`, sql`blobs`]
 
@@ -167,6 +178,18 @@ export function* eraseThread(thread_id: string): Steps<string[]> {
   for (const table of STATE_TABLES) yield sql`delete from ${table} where thread_id = ${thread_id}`
   yield sql`delete from threads where thread_id = ${thread_id}`
   return heads.map(head => head.run_id)
+}
+
+/** A conflict while a run of the thread is in flight, which it names. The thread is locked. */
+export function* refuseInFlight(thread_id: string, what: 'updated' | 'deleted'): Steps<void> {
+  const run = yield* first<{ run_id: string; status: string }>(sql`
+    select run_id, status from runs where thread_id = ${thread_id} and status in ('pending', 'running') limit 1`)
+  if (!run) return
+  throw new RunloomError(
+    'conflict',
+    `Thread ${thread_id} cannot be ${what} while run ${run.run_id} is ${run.status}; wait for it or cancel it`,
+    { details: { run_id: run.run_id, status: run.status } },
+  )
 }
 
 function missing(thread_id: string): never {

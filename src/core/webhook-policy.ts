@@ -24,6 +24,11 @@ export class WebhookPolicy {
     this.guard = new AddressGuard(rules.networks)
   }
 
+  /** Whether this server calls none at all. */
+  get disabled(): boolean {
+    return this.#rules.disabled
+  }
+
   /** Throws `invalid`, naming the field, when a client's webhook would not be called. */
   check(webhook: unknown): void {
     if (webhook === undefined || webhook === null) return

@@ -1,54 +1,51 @@
 // Accepting a run: from a request to a row in one transaction. With a free slot the same transaction starts it here.
 import { createHash } from 'node:crypto'
 import type { Context } from 'hono'
-import { RunloomError } from '../core/errors.ts'
-import { isUuid, newId } from '../core/ids.ts'
+import { newId } from '../core/ids.ts'
 import { refuseLargeInput } from '../core/limits.ts'
-import { type Created, type CreateRun, createRun, createRuns, type Run, type RunConfig } from '../core/runs.ts'
+import type { RunConfig } from '../core/run-config.ts'
+import { type Created, type CreateRun, createRun, createRuns, type Run } from '../core/runs.ts'
 import * as protocol from '../protocol/runs.ts'
 import { userOf } from './authentication.ts'
-import { bodyText, parseBody } from './errors.ts'
+import { bodyText, parse, parseBody } from './errors.ts'
+import type { Face, RunRequest } from './face.ts'
 import type { Ports } from './ports.ts'
 import { permittedRun } from './run-access.ts'
 
 export interface Accepted {
   run: Run
   /** This request's own, also where an Idempotency-Key brought back an earlier run. */
-  request: protocol.CreateRun
+  request: RunRequest
 }
 
-/** Accepts the run in a request's body on the thread in its path, or on a thread of its own. */
-export async function accept(ports: Ports, c: Context): Promise<Accepted> {
+/** Accepts the run in a request's body on the thread that its path or body names, or on a thread of its own. */
+export async function accept(ports: Ports, c: Context, face: Face): Promise<Accepted> {
   const text = await bodyText(c)
-  const request = parseBody(text, protocol.createRun)
+  const onThread = c.req.param('thread_id')
+  const request = face.request(ports, text, onThread)
   refuseLargeInput(request, text.length, ports.limits)
   const key = c.req.header('idempotency-key')
   const body_hash = createHash('sha256').update(`${c.req.path}\n${text}`).digest('hex')
   const owner = userOf(c)?.identity ?? ''
-  const idempotency = key ? { idempotency: { face: 'langgraph', owner, key, body_hash } } : {}
-  const asked = { ...toCreate(ports, c, request), ...idempotency }
+  const idempotency = key ? { idempotency: { face: face.name, owner, key, body_hash } } : {}
+  const asked = { ...toCreate(ports, c, face, request), ...idempotency }
   const run = await create(ports, await permittedRun(ports, c, asked))
-  c.header('content-location', runPath(run, c.req.param('thread_id') !== undefined))
+  c.header('content-location', `${face.base}${face.runPath(run, onThread !== undefined)}`)
   return { run, request }
 }
 
 /** Accepts several runs, each on a thread of its own: all of them, or none. */
-export async function acceptBatch(ports: Ports, c: Context): Promise<Run[]> {
+export async function acceptBatch(ports: Ports, c: Context, face: Face): Promise<Run[]> {
   const text = await bodyText(c)
   const requests = parseBody(text, protocol.batchRuns)
   for (const request of requests) {
     refuseLargeInput(request, text.length, ports.limits)
     ports.webhooks.check(request.webhook)
   }
-  const asked = await Promise.all(requests.map(request => permittedRun(ports, c, toCreate(ports, c, request))))
+  const asked = await Promise.all(requests.map(request => permittedRun(ports, c, toCreate(ports, c, face, request))))
   const { runs } = await ports.gate.admit(queue => ports.db.run(createRuns, { runs: asked, queue }), asked.length)
   ports.bus.publish('work')
   return runs
-}
-
-/** `/threads/{t}/runs/{r}`, or `/runs/{r}` for a stateless run. */
-export function runPath({ thread_id, run_id }: Run, onThread: boolean): string {
-  return onThread ? `/threads/${thread_id}/runs/${run_id}` : `/runs/${run_id}`
 }
 
 async function create(ports: Ports, args: CreateRun): Promise<Run> {
@@ -64,23 +61,32 @@ async function create(ports: Ports, args: CreateRun): Promise<Run> {
   return run
 }
 
-function toCreate({ ttl, pickHeaders }: Ports, c: Context, request: protocol.CreateRun): CreateRun {
-  const thread_id = c.req.param('thread_id')
-  const creates = thread_id !== undefined && request.if_not_exists === 'create'
-  if (creates && !isUuid(thread_id)) throw new RunloomError('invalid', `thread_id: "${thread_id}" must be a UUID`)
-  const kept = request.on_completion === 'keep' || request.on_completion === 'continue'
+function toCreate({ ttl, pickHeaders }: Ports, c: Context, face: Face, request: RunRequest): CreateRun {
+  const thread_id = c.req.param('thread_id') ?? request.thread_id
+  const { recursion_limit } = request
+  const if_not_exists = whenUnknown(request, thread_id)
+  if (thread_id !== undefined && if_not_exists !== 'reject') parse(face.thread_id, thread_id, 'thread_id')
   return {
     run_id: newId(),
     thread_id: thread_id ?? newId(),
     assistant_id: request.assistant_id,
-    if_not_exists: thread_id !== undefined ? (request.if_not_exists ?? 'reject') : kept ? 'create' : 'temporary',
+    if_not_exists,
     kwargs: kwargsOf(request),
     metadata: request.metadata ?? {},
     multitask_strategy: request.multitask_strategy ?? 'enqueue',
     after_ms: Math.round((request.after_seconds ?? 0) * 1000),
     headers: pickHeaders(c.req.raw.headers),
     ...(ttl && { ttl }),
+    ...(recursion_limit !== undefined && { recursion_limit }),
   }
+}
+
+/** A thread that the call makes goes after its run if the call says so, or names no thread and says nothing. */
+function whenUnknown(request: RunRequest, thread_id: string | undefined): CreateRun['if_not_exists'] {
+  const { on_completion, if_not_exists } = request
+  if (thread_id !== undefined && if_not_exists !== 'create') return 'reject'
+  const said = on_completion === 'delete' || on_completion === 'complete'
+  return said || (thread_id === undefined && on_completion == null) ? 'temporary' : 'create'
 }
 
 /** What the executor needs of a request: the options that were given, `input` always. */

@@ -1,6 +1,7 @@
 // The whole HTTP surface as one fetch handler: server and tests go through it. From the outside in: the request's id and
 // log, CORS, the size of the body, the user's own app and authentication, our routes.
 import { Hono } from 'hono'
+import { getPath } from 'hono/utils/url'
 import { assistantRoutes } from './assistants.ts'
 import { authentication } from './authentication.ts'
 import { limitedBody } from './body-limit.ts'
@@ -8,6 +9,7 @@ import { cronRoutes } from './crons.ts'
 import { crossOrigin } from './cross-origin.ts'
 import { type Around, mountAround } from './custom-app.ts'
 import { errorHandler } from './errors.ts'
+import { gatewayRoutes } from './gateway.ts'
 import { headerPicker } from './headers.ts'
 import type { Ports } from './ports.ts'
 import { requestLog } from './request-log.ts'
@@ -25,7 +27,7 @@ export interface AppOptions extends Pick<Around, 'custom'> {
 
 export function createApp(ports: Ports, { log_requests, custom }: AppOptions): Hono {
   const { logger, http, limits } = ports
-  const app = new Hono().basePath(http.mount_prefix)
+  const app = new Hono({ getPath: pathBelow(http.mount_prefix) }).basePath(http.mount_prefix)
   app.use(requestLog({ logger, headers: headerPicker(http.logging_headers), every: log_requests }))
   app.use(crossOrigin(http.cors))
   app.use(limitedBody(limits.max_body_bytes))
@@ -33,7 +35,17 @@ export function createApp(ports: Ports, { log_requests, custom }: AppOptions): H
   app.notFound(c => c.json({ detail: `${c.req.method} ${c.req.path} is not served here` }, 404))
   mountAround(app, { http, custom, authenticate: authentication(ports.authenticate, http.mount_prefix) })
   for (const routes of ourRoutes(ports)) app.route('/', routes)
+  app.route('/api', gatewayRoutes(ports))
   return app
+}
+
+/** The path of a request. What is at `/api` is also at `/api/langgraph` (contracts: gateway §1.1). */
+function pathBelow(prefix: string) {
+  const alias = `${prefix}/api/langgraph/`
+  return (request: Request): string => {
+    const path = getPath(request)
+    return path.startsWith(alias) ? `${prefix}/api/${path.slice(alias.length)}` : path
+  }
 }
 
 function ourRoutes(ports: Ports): Hono[] {

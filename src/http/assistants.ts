@@ -16,7 +16,6 @@ import {
 import { RunloomError } from '../core/errors.ts'
 import { newId } from '../core/ids.ts'
 import { jsonText } from '../core/json.ts'
-import { deleteRun } from '../core/runs.ts'
 import { deleteThread } from '../core/threads.ts'
 import { userConfigurable, withoutUser } from '../core/users.ts'
 import { drawable, schemas, subgraphs } from '../graph/introspect.ts'
@@ -26,14 +25,15 @@ import { flag } from '../protocol/common.ts'
 import { namedAssistant, permit } from './access.ts'
 import { userOf } from './authentication.ts'
 import { body, parse } from './errors.ts'
-import { announceStop } from './follow.ts'
+import { announceStop, removeRun } from './follow.ts'
 import { pageHeaders, selected } from './pages.ts'
 import type { Ports } from './ports.ts'
 import { wireAssistant } from './wire.ts'
 
-export function assistantRoutes(ports: Ports) {
+/** `named` says which assistant a face means by an id. */
+export function assistantRoutes(ports: Ports, named = (id: string) => id) {
   const { db, graphs } = ports
-  const id = (c: Context) => c.req.param('assistant_id') as string
+  const id = (c: Context) => named(c.req.param('assistant_id') as string)
   const key = async (c: Context, event: 'assistants:read' | 'assistants:delete') => ({
     assistant_id: id(c),
     allowed: (await permit(ports, c, event, { assistant_id: namedAssistant(id(c)) })).allowed,
@@ -168,16 +168,12 @@ async function remove(ports: Ports, c: Context, key: AssistantKey): Promise<stri
     const runs = await db.run(runsOfAssistant, page)
     if (runs.length === 0) break
     c.req.raw.signal.throwIfAborted()
-    await Promise.all(runs.map(run => removeRun(ports, run.run_id, c.req.raw.signal)))
+    await Promise.all(
+      runs.map(({ run_id }) => removeRun(ports, { run_id, by: 'assistant deleted' }, c.req.raw.signal).catch(gone)),
+    )
   }
   await db.run(deleteAssistant, { assistant_id, allowed: key.allowed })
   return [assistant_id]
-}
-
-async function removeRun(ports: Ports, run_id: string, signal: AbortSignal): Promise<void> {
-  const deleted = await ports.db.run(deleteRun, { run_id, by: 'assistant deleted' }).catch(gone)
-  announceStop(ports, run_id)
-  if (deleted?.pending) await ports.log.ended(run_id, signal)
 }
 
 /** Somebody else was faster. */

@@ -50,6 +50,35 @@ function denied({ message, status, headers }: Denial, c: Context) {
   return c.json({ detail: message }, status as ContentfulStatusCode, Object.fromEntries(own))
 }
 
+/**
+ * The same with what is invalid as a list, each problem with the place of its field: `["body", "input", "messages", 0]`
+ * (contracts: gateway §1.2).
+ */
+export function listedErrors(logger: Logger) {
+  const handler = errorHandler(logger)
+  return (error: Error, c: Context) => {
+    if (!(error instanceof RunloomError) || error.code !== 'invalid') return handler(error, c)
+    const detail = issuesOf(error).map(({ path, message }) => ({
+      type: 'value_error',
+      loc: [partOf(c, path[0]), ...path],
+      msg: path.length > 0 ? `${path.join('.')}: ${message}` : message,
+    }))
+    return c.json({ detail }, STATUS.invalid)
+  }
+}
+
+function issuesOf({ cause, message }: RunloomError): Pick<z.core.$ZodIssue, 'path' | 'message'>[] {
+  if (cause instanceof z.ZodError) return cause.issues
+  const [, field, problem = message] = /^([\w.]+): (.*)$/s.exec(message) ?? []
+  return [{ path: field === undefined || field === 'body' ? [] : field.split('.'), message: problem }]
+}
+
+/** Which part of a request a field is in. */
+function partOf(c: Context, field: PropertyKey | undefined): string {
+  const name = String(field)
+  return name in c.req.param() ? 'path' : c.req.query(name) !== undefined ? 'query' : 'body'
+}
+
 /** One line a problem, each naming its field. */
 function describe(error: z.ZodError): string {
   return error.issues.map(issue => `${issue.path.join('.') || 'body'}: ${issue.message}`).join('; ')
@@ -59,8 +88,9 @@ function describe(error: z.ZodError): string {
 export function parse<T extends z.ZodType>(schema: T, value: unknown, name?: string): z.infer<T> {
   const result = schema.safeParse(value)
   if (result.success) return result.data
-  const text = describe(result.error)
-  throw new RunloomError('invalid', name ? text.replaceAll(/(^|; )body:/g, `$1${name}:`) : text)
+  const below = name?.split('.') ?? []
+  const error = new z.ZodError(result.error.issues.map(issue => ({ ...issue, path: [...below, ...issue.path] })))
+  throw new RunloomError('invalid', describe(error), { cause: error })
 }
 
 /** The JSON body; an absent one is an empty object. */

@@ -3,14 +3,15 @@ import type { Context } from 'hono'
 import { RunloomError } from '../core/errors.ts'
 import { errorFields } from '../core/logger.ts'
 import type { RunKey } from '../core/run-keys.ts'
-import { type CancelAction, cancelRun, type Run, runOutcome } from '../core/runs.ts'
-import { needsHistory, project, waitResult } from '../graph/projection.ts'
-import { runPath } from './accept.ts'
+import { type CancelRun, cancelRun, deleteRun, type Run } from '../core/runs.ts'
+import { needsHistory, project } from '../graph/projection.ts'
+import type { Face } from './face.ts'
 import type { Ports } from './ports.ts'
 import { requestFields } from './request-log.ts'
 import { eventualJson, sse } from './sse.ts'
 
 interface Following {
+  face: Face
   /** Cancel the run when this client goes before the end. */
   cancelOnDisconnect: boolean
   /** Whether the client speaks of the run as one of a thread. */
@@ -29,21 +30,21 @@ export function streamRun(
   ports: Ports,
   c: Context,
   run: Run,
-  { stream_mode, subgraphs, after, ...how }: Streaming,
+  { face, stream_mode, subgraphs, after, ...how }: Streaming,
 ): Response {
   const { signal, onGone } = leaving(ports, c, run, how)
   const render = (data: string) => ports.texts.render(run.thread_id, data)
   const events = ports.log.read(run.run_id, needsHistory(stream_mode) ? 0 : after, signal)
-  const frames = project(events, { stream_mode, subgraphs, after, render })
+  const frames = face.frames(ports, project(events, { stream_mode, subgraphs, after, render }), { run, after, signal })
   // Relative to the client's base; the SDK reconnects there with its Last-Event-ID.
-  c.header('location', `${runPath(run, how.onThread)}/stream`)
+  c.header('location', `${face.runPath(run, how.onThread)}/stream`)
   return sse(frames, { heartbeat_ms: ports.heartbeat_ms, headers: headersOf(c), onGone })
 }
 
-/** The run's result as JSON once it has ended: last values, `__interrupt__`, or `__error__` (contracts: langgraph §4.10). */
-export function waitForRun(ports: Ports, c: Context, run: Run, how: Following): Response {
+/** The run's result as JSON once it has ended. */
+export function waitForRun(ports: Ports, c: Context, run: Run, { face, ...how }: Following): Response {
   const { signal, onGone } = leaving(ports, c, run, how)
-  const result = ports.log.ended(run.run_id, signal).then(() => resultOf(ports, run))
+  const result = ports.log.ended(run.run_id, signal).then(() => face.result(ports, run))
   return eventualJson(result, { heartbeat_ms: ports.heartbeat_ms, headers: headersOf(c), onGone })
 }
 
@@ -51,11 +52,24 @@ export function waitForRun(ports: Ports, c: Context, run: Run, how: Following): 
 export async function requestCancel(
   ports: Ports,
   key: RunKey,
-  { action, by, wait }: { action: CancelAction; by: string; wait: boolean },
+  { wait, ...request }: Omit<CancelRun, keyof RunKey> & { wait: boolean },
 ): Promise<void> {
-  await ports.db.run(cancelRun, { ...key, action, by })
+  await ports.db.run(cancelRun, { ...key, ...request })
   announceStop(ports, key.run_id)
   if (wait) await ports.log.ended(key.run_id, AbortSignal.timeout(CANCEL_WAIT_MS))
+}
+
+/** Deletes a run; resolves when it is gone, also where its owner has to stop it first. */
+export async function removeRun(ports: Ports, key: RunKey & { by?: string }, signal: AbortSignal): Promise<void> {
+  const { pending } = await ports.db.run(deleteRun, key)
+  announceStop(ports, key.run_id)
+  if (pending) await ports.log.ended(key.run_id, signal)
+}
+
+/** A cursor is the `seq` of the last event seen; what is not one ("-1", foreign ids) means from the start. */
+export function cursorOf(c: Context): number {
+  const id = c.req.header('last-event-id')
+  return id !== undefined && /^\d{1,15}$/.test(id) ? Number(id) : 0
 }
 
 /** Hints to a run's owner and readers that its row says to stop. */
@@ -67,17 +81,7 @@ export function announceStop(ports: Ports, run_id: string) {
 
 const CANCEL_WAIT_MS = 60_000
 
-async function resultOf({ db, texts }: Ports, { run_id, thread_id }: Run): Promise<string> {
-  const outcome = await db.run(runOutcome, run_id)
-  if (!outcome) return 'null'
-  const { run, values } = outcome
-  const { interrupts = [], error } = JSON.parse(run.ending ?? '{}') as { interrupts?: unknown[]; error?: object }
-  if (error) return JSON.stringify({ __error__: error })
-  const text = values && (await texts.render(thread_id, values.data))
-  return waitResult(text ?? null, interrupts)
-}
-
-function leaving(ports: Ports, c: Context, run: Run, { cancelOnDisconnect }: Following) {
+function leaving(ports: Ports, c: Context, run: Run, { cancelOnDisconnect }: Pick<Following, 'cancelOnDisconnect'>) {
   const gone = new AbortController()
   const onGone = () => {
     gone.abort()

@@ -6,6 +6,7 @@ import * as crons from '../protocol/crons.ts'
 import * as runs from '../protocol/runs.ts'
 import * as store from '../protocol/store.ts'
 import * as threads from '../protocol/threads.ts'
+import { GATEWAY_SCHEMAS, gatewayRows } from './gateway-operations.ts'
 
 /** The bodies of requests, as they are validated. */
 export const SCHEMAS = {
@@ -35,6 +36,7 @@ export const SCHEMAS = {
   ItemName: store.itemName,
   SearchItems: store.searchItems,
   SearchNamespaces: store.searchNamespaces,
+  ...GATEWAY_SCHEMAS,
 } satisfies Record<string, z.ZodType>
 
 export type SchemaName = keyof typeof SCHEMAS
@@ -52,7 +54,7 @@ export interface Operation {
   answer: 'json' | 'object' | 'array' | 'integer' | 'stream' | 'empty' | 'cancel' | 'text'
 }
 
-type Row = [
+export type Row = [
   operation: `${Uppercase<Operation['method']>} /${string}`,
   answer: Operation['answer'],
   summary: string,
@@ -175,12 +177,15 @@ const storeRows: Row[] = [
 ]
 
 const metaRows: Row[] = [
+  ['GET /health', 'object', 'Whether it is well'],
   ['GET /info', 'object', 'What this server is and can do'],
   ['GET /metrics', 'text', 'Metrics for Prometheus', { query: { format: z.enum(['prometheus', 'json']) } }],
   ['GET /openapi.json', 'object', 'This description'],
   ['GET /docs', 'text', 'This description, to read and try'],
   ['GET /docs/{file}', 'text', 'A file of its viewer'],
 ]
+
+const gateway = gatewayRows({ assistants: assistantRows, threads: threadRows })
 
 export const operations: Operation[] = [
   ...table('assistants', 'Assistants', assistantRows),
@@ -191,6 +196,10 @@ export const operations: Operation[] = [
   ...table('store', 'Store', storeRows),
   ...table('always', 'System', [['GET /ok', 'object', 'Whether it is there', { query: { check_db: common.flag } }]]),
   ...table('meta', 'System', metaRows),
+  ...table('assistants', 'Gateway: assistants', gateway.assistants),
+  ...table('threads', 'Gateway: threads', gateway.threads),
+  ...table('runs', 'Gateway: runs', gateway.runs),
+  ...table('meta', 'Gateway: system', gateway.meta),
 ]
 
 function table(group: Operation['group'], tag: string, rows: Row[]): Operation[] {

@@ -3,13 +3,14 @@
 import { type Context, Hono } from 'hono'
 import { RunloomError } from '../core/errors.ts'
 import { jsonText } from '../core/json.ts'
-import { deleteRun, getRun, listRuns, type Run, runsInFlight } from '../core/runs.ts'
+import { getRun, listRuns, type Run, runsInFlight } from '../core/runs.ts'
 import { flag, queryList } from '../protocol/common.ts'
 import * as protocol from '../protocol/runs.ts'
 import { type Accepted, accept, acceptBatch } from './accept.ts'
 import { onThread, permit } from './access.ts'
 import { body, parse } from './errors.ts'
-import { announceStop, requestCancel, streamRun, waitForRun } from './follow.ts'
+import { type Face, langgraph } from './face.ts'
+import { cursorOf, removeRun, requestCancel, streamRun, waitForRun } from './follow.ts'
 import { selected } from './pages.ts'
 import type { Ports } from './ports.ts'
 import { wireRun } from './wire.ts'
@@ -18,23 +19,24 @@ export function runRoutes(ports: Ports) {
   const thread = '/threads/:thread_id/runs' as const
   const app = new Hono()
   for (const path of [thread, '/runs'] as const) {
-    app.post(path, async c => c.json(wireRun((await accept(ports, c)).run)))
-    app.post(`${path}/stream`, async c => streamAccepted(ports, c, await accept(ports, c)))
-    app.post(`${path}/wait`, async c => waitForAccepted(ports, c, await accept(ports, c)))
+    app.post(path, async c => c.json(wireRun((await accept(ports, c, langgraph)).run)))
+    app.post(`${path}/stream`, async c => streamAccepted(ports, c, langgraph, await accept(ports, c, langgraph)))
+    app.post(`${path}/wait`, async c => waitForAccepted(ports, c, langgraph, await accept(ports, c, langgraph)))
     app.get(`${path}/:run_id/stream`, async c => joinStream(ports, c, await findToJoin(ports, c)))
   }
-  app.post('/runs/batch', async c => c.json((await acceptBatch(ports, c)).map(wireRun)))
+  app.post('/runs/batch', async c => c.json((await acceptBatch(ports, c, langgraph)).map(wireRun)))
   app.post('/runs/cancel', c => cancelMany(ports, c))
   app.get(thread, async c => c.json(await list(ports, c)))
-  app.get(`${thread}/:run_id`, async c => c.json(wireRun(await find(ports, c))))
+  app.get(`${thread}/:run_id`, async c => c.json(wireRun(await findRun(ports, c))))
   app.delete(`${thread}/:run_id`, c => remove(ports, c))
   app.get(`${thread}/:run_id/join`, async c => join(ports, c, await findToJoin(ports, c)))
   app.post(`${thread}/:run_id/cancel`, c => cancel(ports, c))
   return app
 }
 
-function streamAccepted(ports: Ports, c: Context, { run, request }: Accepted): Response {
+export function streamAccepted(ports: Ports, c: Context, face: Face, { run, request }: Accepted): Response {
   return streamRun(ports, c, run, {
+    face,
     stream_mode: request.stream_mode ?? ['values'],
     subgraphs: request.stream_subgraphs ?? false,
     after: 0,
@@ -42,8 +44,8 @@ function streamAccepted(ports: Ports, c: Context, { run, request }: Accepted): R
   })
 }
 
-function waitForAccepted(ports: Ports, c: Context, { run, request }: Accepted): Response {
-  return waitForRun(ports, c, run, acceptedHow(c, request))
+export function waitForAccepted(ports: Ports, c: Context, face: Face, { run, request }: Accepted): Response {
+  return waitForRun(ports, c, run, { face, ...acceptedHow(c, request) })
 }
 
 function acceptedHow(c: Context, { on_disconnect }: Accepted['request']) {
@@ -55,44 +57,40 @@ function joinStream(ports: Ports, c: Context, run: Run): Response {
   const asked = queryList([...(c.req.queries('stream_mode') ?? []), ...(c.req.queries('stream_mode[]') ?? [])])
   const kwargs = JSON.parse(run.kwargs) as { stream_mode?: string[]; stream_subgraphs?: boolean }
   return streamRun(ports, c, run, {
+    face: langgraph,
     stream_mode:
       asked.length > 0
         ? asked.map(mode => parse(protocol.streamMode, mode, 'stream_mode'))
         : (kwargs.stream_mode ?? ['values']),
     subgraphs: kwargs.stream_subgraphs ?? false,
-    after: cursor(c.req.header('last-event-id')),
+    after: cursorOf(c),
     ...joinHow(c),
   })
 }
 
 function join(ports: Ports, c: Context, run: Run): Response {
-  return waitForRun(ports, c, run, joinHow(c))
+  return waitForRun(ports, c, run, { face: langgraph, ...joinHow(c) })
 }
 
-function joinHow(c: Context) {
+export function joinHow(c: Context) {
   const cancelOnDisconnect = parse(flag, c.req.query('cancel_on_disconnect'), 'cancel_on_disconnect')
   return { cancelOnDisconnect, onThread: c.req.param('thread_id') !== undefined }
 }
 
-/** A cursor is the `seq` of the last event seen; what is not one ("-1", foreign ids) means from the start. */
-function cursor(id: string | undefined): number {
-  return id !== undefined && /^\d{1,15}$/.test(id) ? Number(id) : 0
-}
-
-async function find(ports: Ports, c: Context): Promise<Run> {
+export async function findRun(ports: Ports, c: Context): Promise<Run> {
   return ports.db.run(getRun, await keyOf(ports, c, 'threads:read'))
 }
 
 /** Who would cancel a run by leaving needs to be allowed that, too. */
-async function findToJoin(ports: Ports, c: Context): Promise<Run> {
+export async function findToJoin(ports: Ports, c: Context): Promise<Run> {
   if (joinHow(c).cancelOnDisconnect) {
     await ports.db.run(getRun, await keyOf(ports, c, 'threads:update', { action: 'interrupt' }))
   }
-  return find(ports, c)
+  return findRun(ports, c)
 }
 
 /** The run in the path, if this may be done on its thread. */
-async function keyOf(
+export async function keyOf(
   ports: Ports,
   c: Context,
   event: 'threads:read' | 'threads:update' | 'threads:delete',
@@ -118,12 +116,8 @@ async function list(ports: Ports, c: Context) {
   return runs.map(run => selected(wireRun(run), select))
 }
 
-/** Answers when the run is gone, also where its owner had to stop it first. */
 async function remove(ports: Ports, c: Context): Promise<Response> {
-  const key = await keyOf(ports, c, 'threads:delete')
-  const { pending } = await ports.db.run(deleteRun, key)
-  announceStop(ports, key.run_id)
-  if (pending) await ports.log.ended(key.run_id, c.req.raw.signal)
+  await removeRun(ports, await keyOf(ports, c, 'threads:delete'), c.req.raw.signal)
   return c.body(null, 204)
 }
 

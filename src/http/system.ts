@@ -15,6 +15,7 @@ export function systemRoutes({ db, http, metrics, version, langgraph_version }: 
   })
   if (disable_meta) return app
   return app
+    .get('/health', c => c.json({ status: 'healthy', service: 'runloom' }))
     .get('/info', c =>
       c.json({
         version,

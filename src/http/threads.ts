@@ -1,5 +1,6 @@
 // Threads over HTTP (contracts: langgraph §3).
 import { type Context, Hono } from 'hono'
+import type { z } from 'zod'
 import { RunloomError } from '../core/errors.ts'
 import { newId } from '../core/ids.ts'
 import { jsonText } from '../core/json.ts'
@@ -26,13 +27,21 @@ import { pageHeaders, selected } from './pages.ts'
 import type { Ports } from './ports.ts'
 import { extracted, wireThread, wireTtl } from './wire.ts'
 
-export function threadRoutes(ports: Ports) {
+/** What a face says in its own way about threads. */
+export interface ThreadFace {
+  createThread: z.ZodType<protocol.CreateThread>
+  /** Deletes a thread; returns the runs that were stopped with it. */
+  deleteThread: typeof deleteThread
+  deleted: (c: Context) => Response
+}
+
+export function threadRoutes(ports: Ports, face: ThreadFace = langgraph) {
   const { db, states } = ports
   const wire = async (thread: Thread) => wireThread(thread, await states.values(thread))
   const one = '/threads/:thread_id' as const
 
   return new Hono()
-    .post('/threads', async c => c.json(await wire(await create(ports, c))))
+    .post('/threads', async c => c.json(await wire(await create(ports, c, face))))
     .post('/threads/search', async c => {
       const { value: request, allowed } = await permit(
         ports,
@@ -89,8 +98,8 @@ export function threadRoutes(ports: Ports) {
     })
     .delete(one, async c => {
       const key = await onThread(ports, c, 'threads:delete')
-      for (const run_id of await db.run(deleteThread, key)) announceStop(ports, run_id)
-      return c.body(null, 204)
+      for (const run_id of await db.run(face.deleteThread, key)) announceStop(ports, run_id)
+      return face.deleted(c)
     })
     .post(`${one}/copy`, async c => {
       const source = await onThread(ports, c, 'threads:read')
@@ -102,9 +111,15 @@ export function threadRoutes(ports: Ports) {
     .get(`${one}/storage`, async c => c.json(await db.run(threadStorage, await onThread(ports, c, 'threads:read'))))
 }
 
-async function create(ports: Ports, c: Context): Promise<Thread> {
+const langgraph: ThreadFace = {
+  createThread: protocol.createThread,
+  deleteThread,
+  deleted: c => c.body(null, 204),
+}
+
+async function create(ports: Ports, c: Context, face: ThreadFace): Promise<Thread> {
   const { db, graphs, states } = ports
-  const { thread_id: id, metadata: given, supersteps, ...request } = await body(c, protocol.createThread)
+  const { thread_id: id, metadata: given, supersteps, ...request } = await body(c, face.createThread)
   const asked = { ...request, thread_id: id ?? newId(), metadata: given ?? {} }
   const { value, allowed } = await permit(ports, c, 'threads:create', asked)
   const { thread_id, metadata, if_exists, ttl = ports.ttl } = value

@@ -4,6 +4,7 @@ import { type Context, Hono } from 'hono'
 import { runOutcome } from '../core/runs.ts'
 import { type Delivery, listDeliveries, redeliver } from '../core/webhooks.ts'
 import { onThread } from './access.ts'
+import { endingOf, lastValues } from './face.ts'
 import type { Ports } from './ports.ts'
 import { wireRun } from './wire.ts'
 
@@ -28,9 +29,8 @@ export function webhookRoutes(ports: Ports) {
 export async function webhookBody({ db, texts }: Pick<Ports, 'db' | 'texts'>, run_id: string) {
   const outcome = await db.run(runOutcome, run_id)
   if (!outcome) return undefined
-  const { run, values } = outcome
-  const text = values && (await texts.render(run.thread_id, values.data))
-  const { error } = JSON.parse(run.ending ?? '{}') as { error?: { error: string; message: string } }
+  const { run } = outcome
+  const { error } = endingOf(run)
   const fields = {
     ...wireRun(run),
     run_started_at: run.started_at,
@@ -38,7 +38,7 @@ export async function webhookBody({ db, texts }: Pick<Ports, 'db' | 'texts'>, ru
     webhook_sent_at: new Date().toISOString(),
     ...(error && { error }),
   }
-  return `${JSON.stringify(fields).slice(0, -1)},"values":${text ?? 'null'}}`
+  return `${JSON.stringify(fields).slice(0, -1)},"values":${await lastValues({ texts }, outcome)}}`
 }
 
 function wireDelivery({ origin: _, due_at, ...delivery }: Delivery) {

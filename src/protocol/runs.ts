@@ -17,7 +17,9 @@ export const STREAM_MODES = [
 
 export const streamMode = z.enum(STREAM_MODES)
 
-const streamModes = z.union([streamMode, z.array(streamMode).min(1)]).transform(mode => [mode].flat())
+const streamModes = z
+  .union([streamMode, z.array(streamMode).min(1)], { error: `must be one of ${STREAM_MODES.join(', ')}, or several` })
+  .transform(mode => [mode].flat())
 
 const send = z.object({ node: z.string(), input: z.unknown().optional() })
 const goto = z.union([z.string(), send])
@@ -66,7 +68,7 @@ export const cancelAction = z.enum(['interrupt', 'rollback']).nullish()
 
 export const cancelRuns = z.object({
   status: z.enum(['pending', 'running', 'all']).nullish(),
-  thread_id: uuid.nullish(),
+  thread_id: z.string().nullish(),
   run_ids: z.array(uuid).min(1).nullish(),
 })
 

@@ -29,6 +29,7 @@ export const createThread = z.object({
   ttl: ttl.nullish(),
   supersteps: z.array(superstep).nullish(),
 })
+export type CreateThread = z.infer<typeof createThread>
 
 export const patchThread = z.object({ metadata: object.nullish(), ttl: ttl.nullish() })
 
@@ -99,6 +100,7 @@ export const updateState = z.object({
   checkpoint: checkpoint.nullish(),
   checkpoint_id: z.string().nullish(),
 })
+export type UpdateState = z.infer<typeof updateState>
 
 export const patchState = z.object({ metadata: object })
 
@@ -122,5 +124,6 @@ export const history = z.object({
   checkpoint: checkpoint.nullish(),
   select: selectState.nullish(),
 })
+export type History = z.infer<typeof history>
 
 export const threadStreamModes = z.array(z.enum(['run_modes', 'lifecycle', 'state_update']))

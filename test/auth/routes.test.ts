@@ -29,8 +29,9 @@ type Case = [foreign: Foreign, path: string, body?: unknown]
 
 const SCHEDULE = { schedule: '0 0 1 1 *' }
 
-const TABLE: Record<string, (world: World) => Case> = {
+const ROOT: Record<string, (world: World) => Case> = {
   'GET /ok': () => ['open', '/ok?check_db=1'],
+  'GET /health': () => ['open', '/health'],
   'GET /info': () => ['open', '/info'],
   'GET /openapi.json': () => ['open', '/openapi.json'],
   'GET /docs': () => ['open', '/docs'],
@@ -127,6 +128,42 @@ const TABLE: Record<string, (world: World) => Case> = {
   'DELETE /store/items': w => [404, '/store/items', { namespace: [w.mark], key: 'k' }],
   'POST /store/items/search': w => [{ body: { items: [] } }, '/store/items/search', { namespace_prefix: [w.mark] }],
   'POST /store/namespaces': w => [{ body: { namespaces: [] } }, '/store/namespaces', { prefix: [w.mark] }],
+}
+
+/** Routes of the root that the gateway dialect has, too; the rest of them is below. */
+const SHARED = /^\w+ \/(assistants|threads|runs(\/(stream|wait|:run_id\/stream))?$)(?!.*(crons|webhooks))/
+
+const GATEWAY: Record<string, (world: World) => Case> = {
+  ...Object.fromEntries(
+    Object.entries(ROOT).filter(([route]) => SHARED.test(route) && route !== 'GET /threads/:thread_id/stream'),
+  ),
+  'GET /v1/auth/me': () => ['known', '/v1/auth/me'],
+  'POST /threads/runs': w => [404, '/threads/runs', { assistant_id: 'steps', config: onThread(w) }],
+  'POST /threads/runs/stream': w => [404, '/threads/runs/stream', { assistant_id: 'steps', config: onThread(w) }],
+  'POST /threads/runs/wait': w => [404, '/threads/runs/wait', { assistant_id: 'steps', config: onThread(w) }],
+  'POST /runs/:run_id/stream': w => [404, `/runs/${w.run_id}/stream`],
+  'POST /threads/:thread_id/runs/:run_id/stream': w => [
+    404,
+    `/threads/${w.waiting.thread_id}/runs/${w.waiting.run_id}/stream?action=rollback`,
+  ],
+}
+
+/** A call that names no thread in its path runs on this one. */
+function onThread({ thread_id }: World) {
+  return { configurable: { thread_id } }
+}
+
+const TABLE: Record<string, (world: World) => Case> = {
+  ...ROOT,
+  ...Object.fromEntries(
+    Object.entries(GATEWAY).map(([route, entry]) => [
+      route.replace(' /', ' /api/'),
+      (world: World): Case => {
+        const [foreign, path, body] = entry(world)
+        return [foreign, `/api${path}`, body]
+      },
+    ]),
+  ),
 }
 
 forEachDatabase('every route', open => {

@@ -67,13 +67,19 @@ describe('the app', () => {
     const read = async (path: string) => (await (await described.app.request(path)).json()) as Record<string, object>
     const { paths } = await read('/openapi.json')
     assert.deepEqual(Object.keys(paths ?? {}).sort(), [
+      '/api/v1/auth/me',
       '/docs',
       '/docs/{file}',
+      '/health',
       '/info',
       '/metrics',
       '/ok',
       '/openapi.json',
     ])
+    for (const path of ['assistants/search', 'threads/t', 'threads/t/runs', 'threads/runs/wait', 'runs/stream']) {
+      const { status } = await described.app.request(`/api/${path}`, { method: 'POST', body: '{}' })
+      assert.equal(status, 503, path)
+    }
     const { flags } = await read('/info')
     assert.deepEqual(flags, { assistants: false, crons: false, langsmith: false, langsmith_tracing_replicas: false })
     await described.close()

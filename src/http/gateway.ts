@@ -1,0 +1,54 @@
+// The gateway dialect (contracts: gateway): a face on the same engine, mounted at /api. Every group of routes is one line.
+import { Hono } from 'hono'
+import { RunloomError } from '../core/errors.ts'
+import type { User } from '../core/users.ts'
+import { threadId } from '../protocol/gateway.ts'
+import { assistantRoutes } from './assistants.ts'
+import { userOf } from './authentication.ts'
+import { listedErrors, parse } from './errors.ts'
+import { assistantNamed } from './gateway-face.ts'
+import { statelessRunRoutes, threadRunRoutes } from './gateway-runs.ts'
+import { stateFace, threadFace } from './gateway-threads.ts'
+import type { Ports } from './ports.ts'
+import { stateRoutes } from './states.ts'
+import { threadRoutes } from './threads.ts'
+
+/** Below its base. */
+export function gatewayRoutes(ports: Ports): Hono {
+  const { disable_assistants, disable_threads, disable_runs, disable_meta } = ports.http
+  const app = new Hono()
+  app.onError(listedErrors(ports.logger))
+  if (disable_runs) for (const path of ['/runs/*', '/threads/runs/*']) app.all(path, off('disable_runs'))
+  else app.route('/', statelessRunRoutes(ports))
+  app.use('/threads/:thread_id/*', async (c, next) => {
+    parse(threadId, c.req.param('thread_id'), 'thread_id')
+    await next()
+  })
+  if (disable_runs) app.all('/threads/:thread_id/runs/*', off('disable_runs'))
+  else app.route('/', threadRunRoutes(ports))
+  if (disable_threads) app.all('/threads/*', off('disable_threads'))
+  else app.route('/', stateRoutes(ports, stateFace(ports))).route('/', threadRoutes(ports, threadFace))
+  const named = (id: string) => assistantNamed(ports, id)
+  if (disable_assistants) app.all('/assistants/*', off('disable_assistants'))
+  else app.route('/', assistantRoutes(ports, named))
+  if (!disable_meta) app.get('/v1/auth/me', c => c.json(pageUser(userOf(c))))
+  return app
+}
+
+/** Stands in the place of routes that langgraph.json switches off. */
+function off(option: 'disable_assistants' | 'disable_threads' | 'disable_runs') {
+  return () => {
+    throw new RunloomError('unavailable', `This part of the API is switched off here (http.${option})`)
+  }
+}
+
+/** Who uses the page, as it asks before it shows itself; an administrator where nobody has to say. */
+function pageUser(user: User | undefined) {
+  const { identity = 'local', permissions = ['admin'] } = user ?? {}
+  return {
+    id: identity,
+    email: identity.includes('@') ? identity : 'user@runloom.invalid',
+    system_role: permissions.includes('admin') ? 'admin' : 'user',
+    needs_setup: false,
+  }
+}
