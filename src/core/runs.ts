@@ -8,7 +8,7 @@
 //
 // Every transition locks the thread first, then the run's head. Cancelling a run that executes elsewhere only leaves
 // `cancel_action` on its row: the first one wins, its owner (or whoever claims it next) carries it out.
-import sql, { empty, join } from 'sql-template-tag'
+import sql, { empty, join, type Sql } from 'sql-template-tag'
 import { all, first, type Steps, transition } from '../db/database.ts'
 import type { Filter, Guarded } from './access.ts'
 import { type Assistant, findUsableAssistant } from './assistants.ts'
@@ -44,6 +44,8 @@ export interface Run {
   metadata: string
   kwargs: string
   multitask_strategy: string
+  /** The run of this thread that it goes on from. */
+  follow_up_to_run_id: string | null
   created_at: string
   updated_at: string
   started_at: string | null
@@ -81,6 +83,8 @@ export interface CreateRun extends Guarded {
   kwargs: Record<string, unknown> & { config?: RunConfig; context?: Record<string, unknown> }
   metadata: Record<string, unknown>
   multitask_strategy: MultitaskStrategy
+  /** A run of the thread; without one, the newest that succeeded. */
+  follow_up_to_run_id?: string
   after_ms: number
   /** Headers of the request that the graph may see; the thread does not keep them. */
   headers?: Record<string, string>
@@ -129,11 +133,12 @@ export const createRun = transition(import.meta.url, 'createRun', function* (arg
   const { config, context, metadata } = merge(args, assistant, thread)
   const kwargs = jsonText({ ...args.kwargs, config, context })
   const { run_id } = args
+  const predecessor = yield* predecessorOf(args, thread)
   yield sql`
     insert into runs (run_id, thread_id, position, kind, assistant_id, status, metadata, kwargs, multitask_strategy,
-      created_at, updated_at, not_before, crashes, auth_user)
+      follow_up_to_run_id, created_at, updated_at, not_before, crashes, auth_user)
     values (${run_id}, ${thread.thread_id}, ${position}, 'graph', ${assistant.assistant_id}, 'pending',
-      ${jsonText(metadata)}, ${kwargs}, ${args.multitask_strategy}, now_iso(), now_iso(),
+      ${jsonText(metadata)}, ${kwargs}, ${args.multitask_strategy}, ${predecessor}, now_iso(), now_iso(),
       now_ms() + ${args.after_ms}, 0, ${args.auth_user ?? null})`
   yield sql`insert into run_heads (run_id, attempt, last_seq, ended) values (${run_id}, 0, 0, 0)`
   yield sql`
@@ -377,6 +382,27 @@ function merge(args: CreateRun, assistant: Assistant, thread: Thread) {
 
 function given(object: Record<string, unknown>): Record<string, unknown> | undefined {
   return Object.keys(object).length > 0 ? object : undefined
+}
+
+/** The run that a new one goes on from, as a value to insert. */
+function* predecessorOf({ follow_up_to_run_id: given, allowed }: CreateRun, thread: Thread): Steps<Sql> {
+  const { thread_id, last_position } = thread
+  if (given === undefined) {
+    if (last_position === 0) return sql`null`
+    return sql`(
+      select run_id from runs where thread_id = ${thread_id} and status = 'success' order by position desc limit 1)`
+  }
+  const run = yield* first<Pick<Run, 'thread_id'>>(
+    sql`select thread_id from runs where run_id = ${given} ${andThreadAllowed(allowed)}`,
+  )
+  if (!run) throw new RunloomError('not_found', `follow_up_to_run_id: Run ${given} not found`)
+  if (run.thread_id !== thread_id) {
+    throw new RunloomError(
+      'invalid',
+      `follow_up_to_run_id: run ${given} is one of another thread; name one of this thread`,
+    )
+  }
+  return sql`${given}`
 }
 
 /** What a thread keeps of a run's config, to rebuild a graph made by a factory: nothing that points at a checkpoint. */

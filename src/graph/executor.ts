@@ -1,6 +1,7 @@
 // The Executor for LangGraph graphs: runs a run's graph once, with one fixed set of stream modes whatever its readers
 // asked for, and appends every chunk and every checkpoint row to the run's writer, in order. What readers asked for is
 // made from that recording when they read (projection.ts).
+import type { BaseCallbackHandler } from '@langchain/core/callbacks/base'
 import type { StreamEvent } from '@langchain/core/tracers/log_stream'
 import type { BaseStore } from '@langchain/langgraph-checkpoint'
 import type { Ending, Executor, Interrupt } from '../core/executor.ts'
@@ -10,6 +11,7 @@ import { RunCallbacks } from './callbacks.ts'
 import { Checkpointer } from './checkpointer.ts'
 import { fromHead, type RunConfig, type RunRequest, runConfig, streamModes } from './executor-config.ts'
 import { bind, type CompiledGraph, type GraphConfig } from './load.ts'
+import { ModelCalls } from './model-calls.ts'
 import { type Chunk, interruptsOf, Recording, type RecordingLimits } from './recording.ts'
 import { type Start, startOf } from './recovery.ts'
 import { wireText } from './serde.ts'
@@ -40,13 +42,15 @@ export function graphExecutor(ports: GraphPorts): Executor {
     const db = patient(ports.db, signal)
     const { write, flush } = recording
     const metadata = config.metadata
-    const checkpointer = new Checkpointer({ db, thread_id, run_id, state, write, flush, cache, metadata })
+    const calls = new ModelCalls({ thread_id, run_id }, write)
+    const callerOf = calls.tagOf
+    const checkpointer = new Checkpointer({ db, thread_id, run_id, state, write, flush, cache, callerOf, metadata })
     const graph = bind(loaded, { checkpointer, store })
     const execution = new Execution(graph, recording)
     try {
       const start = await startOf({ db, graph, claimed, request, config, recording })
       signal.throwIfAborted()
-      const ending = start.ending ?? (await execution.run(start, writer, streamModes(request), signal))
+      const ending = start.ending ?? (await execution.run(start, writer, calls.handler, request, signal))
       recording.close({ drop: false })
       return ending
     } catch (error) {
@@ -71,7 +75,14 @@ class Execution {
   }
 
   /** Resolves when the graph came to rest; rejects when it failed, or as soon as the signal is aborted. */
-  async run({ input, config }: Start, writer: RunWriter, asked: string[], signal: AbortSignal): Promise<Ending> {
+  async run(
+    { input, config }: Start,
+    writer: RunWriter,
+    handler: BaseCallbackHandler,
+    request: RunRequest,
+    signal: AbortSignal,
+  ): Promise<Ending> {
+    const asked = streamModes(request)
     const failed = new AbortController()
     const record = (chunk: Chunk) => {
       try {
@@ -84,6 +95,7 @@ class Execution {
     const stop = AbortSignal.any([signal, failed.signal])
     // Models are held back while the log cannot keep up: nothing else bounds what they produce.
     const callbacks = new RunCallbacks({ take: chunk => record(asChunk(chunk)), room: () => writer.room() })
+    callbacks.addHandler(handler)
     const streamMode = [...RECORDED_MODES, ...['debug', 'tools'].filter(mode => asked.includes(mode))]
     const options = { ...config, callbacks, streamMode, subgraphs: true, signal: stop }
     const chunks = asked.includes('events') ? this.#events(input, options) : this.#chunks(input, options)

@@ -8,6 +8,8 @@ import { cronRoutes } from './crons.ts'
 import { crossOrigin } from './cross-origin.ts'
 import { type Around, mountAround } from './custom-app.ts'
 import { errorHandler } from './errors.ts'
+import { gatewayDataRoutes } from './gateway-data.ts'
+import { gatewayUiRoutes } from './gateway-ui.ts'
 import { headerPicker } from './headers.ts'
 import type { Ports } from './ports.ts'
 import { requestLog } from './request-log.ts'
@@ -33,6 +35,10 @@ export function createApp(ports: Ports, { log_requests, custom }: AppOptions): H
   app.notFound(c => c.json({ detail: `${c.req.method} ${c.req.path} is not served here` }, 404))
   mountAround(app, { http, custom, authenticate: authentication(ports.authenticate, http.mount_prefix) })
   for (const routes of ourRoutes(ports)) app.route('/', routes)
+  for (const base of ['/api', '/api/langgraph']) {
+    app.route(base, gatewayDataRoutes(ports))
+    app.route(base, gatewayUiRoutes(ports))
+  }
   return app
 }
 

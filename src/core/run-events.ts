@@ -1,0 +1,33 @@
+// A run's log as rows for those who look into a run afterwards (contracts: gateway §1.7). Who follows it reads the stream.
+import sql, { empty, join } from 'sql-template-tag'
+import { all, type Steps, transition } from '../db/database.ts'
+import { type EventRow, eventsOf, type RunEvent } from '../events/log.ts'
+
+export interface RunEventList {
+  run_id: string
+  /** Names without their namespace; all without it. */
+  event_types?: string[]
+  /** Of a task: what the graph below it did. */
+  task_id?: string
+  /** The run's own numbering. */
+  after: number
+  limit: number
+}
+
+/** In the order of the log. What retention has removed is missing. */
+export const listRunEvents = transition(
+  import.meta.url,
+  'listRunEvents',
+  function* ({ run_id, event_types, task_id, after, limit }: RunEventList): Steps<RunEvent[]> {
+    const named = (event_types ?? []).map(type => {
+      return sql`event = ${type} or substr(event, 1, ${type.length + 1}) = ${`${type}|`}`
+    })
+    const rows = yield* all<EventRow>(sql`
+      select seq, event, data, lines, at_ms from run_events where run_id = ${run_id} and seq > ${after}
+      ${named.length === 0 ? empty : sql`and (${join(named, ' or ')})`}
+      ${task_id === undefined ? empty : sql`and replace(event, ${`:${task_id}`}, '') <> event`}
+      order by seq limit ${limit}`)
+    const events = eventsOf(rows).filter(event => event.seq > after)
+    return events.slice(0, limit)
+  },
+)
