@@ -138,17 +138,17 @@ const MIGRATIONS: readonly string[] = [
   create index messages_run on messages (thread_id, run_id, seq);
 
   create table model_calls (
-    call_id text primary key,
     thread_id text not null,
     run_id text not null,
+    call_id text not null,
     model text not null,
     caller text not null,
     input_tokens bigint not null,
     output_tokens bigint not null,
     total_tokens bigint not null,
-    cache_read_tokens bigint not null
+    cache_read_tokens bigint not null,
+    primary key (thread_id, run_id, call_id)
   );
-  create index model_calls_run on model_calls (thread_id, run_id);
 
   create table feedback (
     feedback_id text primary key,

@@ -9,6 +9,7 @@ import { isMessage } from './state-messages.ts'
 interface Writer {
   thread_id: string
   run_id: string
+  /** Undefined where no model is called: in a state update. */
   callerOf: ((message_id: string) => string | undefined) | undefined
 }
 
@@ -30,7 +31,7 @@ function messageRow({ thread_id, run_id, callerOf }: Writer, value: unknown, ind
   if (!event_type) return undefined
   const content = encode(value).data
   const message_id = typeof id === 'string' && id !== '' ? id : nameless(index, content)
-  const caller = kind === 'ai' ? (callerOf?.(message_id) ?? 'lead_agent') : null
+  const caller = kind === 'ai' && callerOf ? (callerOf(message_id) ?? 'lead_agent') : null
   return { thread_id, run_id, message_id, event_type, content, caller }
 }
 

@@ -8,7 +8,7 @@ export const messageQuery = z.object({ after_seq: seq, before_seq: seq, limit: m
 
 export const pageQuery = z.object({
   before_seq: seq,
-  after_seq: z.undefined({ error: 'this list goes backwards only; use before_seq' }),
+  after_seq: z.undefined({ error: 'this list goes backwards only; use before_seq' }).optional(),
   limit: messageLimit,
 })
 
