@@ -130,11 +130,12 @@ export const threadMessages = transition(
   'threadMessages',
   function* ({ limit, user_id, shown_only, ...query }: ThreadPage): Steps<MessagePage<ShownMessage>> {
     const forward = query.after_seq !== undefined
+    const shown = shown_only ? isShown : empty
     const rows = yield* all<ShownMessage>(sql`
-      select messages.* from messages where ${matching(query)} ${shown_only ? isShown : empty}
+      select messages.* from messages where ${matching(query)} ${shown}
       order by seq ${forward ? sql`asc` : sql`desc`} limit ${limit + 1}`)
     const messages = rows.slice(0, limit)
-    yield* addEndings(query.thread_id, user_id, messages)
+    yield* addEndings(messages, { thread_id: query.thread_id, user_id, shown })
     return { messages: forward ? messages : messages.reverse(), has_more: rows.length > limit }
   },
 )
@@ -155,14 +156,17 @@ function matching({ thread_id, run_id, after_seq, before_seq }: Omit<MessageList
 }
 
 /** What comes with the last answer of each run. */
-function* addEndings(thread_id: string, user_id: string, messages: ShownMessage[]): Steps<void> {
+function* addEndings(
+  messages: ShownMessage[],
+  { thread_id, user_id, shown }: { thread_id: string; user_id: string; shown: Sql },
+): Steps<void> {
   const answers = messages.filter(message => message.event_type === AI)
   if (answers.length === 0) return
   const run_ids = [...new Set(answers.map(message => message.run_id))]
   const runs = yield* all<Ending>(sql`
     select messages.run_id, max(seq) as last_seq, max(started_at) as started_at, max(ended_at) as ended_at
-    from messages left join runs on runs.run_id = messages.run_id
-    where messages.thread_id = ${thread_id} and messages.run_id in (${join(run_ids)}) and event_type = ${AI}
+    from messages left join runs as made on made.run_id = messages.run_id
+    where messages.thread_id = ${thread_id} and messages.run_id in (${join(run_ids)}) and event_type = ${AI} ${shown}
     group by messages.run_id`)
   const feedback = yield* feedbackOf({ thread_id, run_ids, user_id })
   for (const { run_id, last_seq, started_at, ended_at } of runs) {

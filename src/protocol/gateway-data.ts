@@ -35,7 +35,7 @@ export const usageQuery = z.object({
 
 /** `rating` is checked by the route: a wrong one is a 400. */
 export const feedback = z.object({
-  rating: z.unknown(),
+  rating: z.unknown().optional(),
   comment: z.string().max(10_000).nullish(),
   message_id: z.string().max(256).nullish(),
 })
