@@ -127,7 +127,7 @@ forEachServer('messages', server => {
     assert.deepEqual(texts(newest.data), ['ai x', 'human y', 'ai y', 'ai y'], 'without what the middleware said')
     assert.equal(newest.has_more, true)
     assert.deepEqual(
-      newest.data.map(({ feedback }) => feedback && feedback.rating),
+      newest.data.map(({ feedback }) => (feedback === undefined ? undefined : (feedback?.rating ?? null))),
       [-1, undefined, undefined, null],
     )
     assert.equal(typeof newest.data.at(-1)?.content.additional_kwargs.turn_duration, 'number')
