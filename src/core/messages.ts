@@ -3,9 +3,10 @@
 // rollback takes those of its run back.
 //
 // A message is known by its id. What a thread has already, with the same content, is not written again; what the run that
-// wrote it changes is replaced in its place; what a later run changes is written once more, as that run's.
+// wrote it changes is replaced in its place; what a later run changes is written once more, as that run's, and so is what
+// is asked again by a run that makes another one anew.
 import sql, { empty, join, type Sql } from 'sql-template-tag'
-import { all, type Bulk, type Row, type Steps, transition } from '../db/database.ts'
+import { all, type Bulk, first, type Row, type Steps, transition } from '../db/database.ts'
 import { type Feedback, feedbackOf } from './feedback.ts'
 
 /** What a message is, by its type. Others (system prompts, for one) are not part of what was said. */
@@ -37,6 +38,8 @@ export interface NewMessage extends Row {
   event_type: string
   content: string
   caller: string | null
+  /** The run that this one makes anew: what that one said does not count as said. */
+  replaced_run_id: string | null
 }
 
 /** Undefined for a type of message that is not recorded. */
@@ -45,11 +48,13 @@ export function eventTypeOf(type: unknown): string | undefined {
 }
 
 const COLUMNS = ['thread_id', 'run_id', 'message_id', 'event_type', 'content', 'caller'] as const
+const GIVEN = [...COLUMNS, 'replaced_run_id'] as const
 const NEXT_SEQ = `coalesce((select max(top) from (
   select max(seq) as top from messages where messages.thread_id = said.thread_id
   union all select last_message_seq from threads where threads.thread_id = said.thread_id) known), 0)`
 const IS_NEWS = `said.content is distinct from (
-  select content from messages where messages.thread_id = said.thread_id and messages.message_id = said.message_id
+  select case when messages.run_id = said.replaced_run_id then null else content end from messages
+  where messages.thread_id = said.thread_id and messages.message_id = said.message_id
   order by seq desc limit 1)`
 
 /** Writes messages in order. They are those of runs that are held, so that nobody else writes their threads. */
@@ -60,11 +65,11 @@ export function messageRows(rows: readonly NewMessage[]): Bulk {
     set content = excluded.content, caller = excluded.caller`
   return {
     each: `${target}, 1 + ${NEXT_SEQ}, now_iso()
-      from (select ${COLUMNS.map(column => `? as ${column}`).join(', ')}) said where ${IS_NEWS} ${then}`,
+      from (select ${GIVEN.map(column => `? as ${column}`).join(', ')}) said where ${IS_NEWS} ${then}`,
     all: `${target}, row_number() over (partition by said.thread_id order by said.place) + ${NEXT_SEQ}, now_iso()
-      from unnest(${COLUMNS.map((_, index) => `$${index + 1}::text[]`).join(', ')}) with ordinality
-        as said (${COLUMNS.join(', ')}, place) where ${IS_NEWS} ${then}`,
-    columns: COLUMNS,
+      from unnest(${GIVEN.map((_, index) => `$${index + 1}::text[]`).join(', ')}) with ordinality
+        as said (${GIVEN.join(', ')}, place) where ${IS_NEWS} ${then}`,
+    columns: GIVEN,
     rows,
     key: ['thread_id', 'message_id', 'run_id'],
   }
@@ -183,6 +188,18 @@ interface Ending {
   started_at: string | null
   ended_at: string | null
 }
+
+/** The run that said a message last; null where none did. */
+export const runOfMessage = transition(
+  import.meta.url,
+  'runOfMessage',
+  function* ({ thread_id, message_id }: { thread_id: string; message_id: string }): Steps<string | null> {
+    const said = yield* first<{ run_id: string }>(sql`
+      select run_id from messages where thread_id = ${thread_id} and message_id = ${message_id}
+      order by seq desc limit 1`)
+    return said?.run_id ?? null
+  },
+)
 
 /** How many messages runs of a thread have said. */
 export function* countMessages(thread_id: string, run_ids: readonly string[]): Steps<Map<string, number>> {

@@ -188,8 +188,8 @@ export class Checkpointer extends BaseCheckpointSaver {
     if (checkpoint_ns !== '' || !entry || !Array.isArray(values)) return []
     const parent = parent_id && this.#seen.get(keyOf({ thread_id, checkpoint_ns, checkpoint_id: parent_id }))
     const known = this.#stateOf(thread_id).common(entry, parent ? parent.channels.messages : undefined)
-    const { run_id, callerOf } = this.#options
-    return messageBulks({ thread_id, run_id, callerOf }, values, known)
+    const { run_id, callerOf, metadata } = this.#options
+    return messageBulks({ thread_id, run_id, callerOf, replaced: metadata?.regenerate_from_run_id }, values, known)
   }
 
   #place({ configurable = {}, ...config }: RunnableConfig): Place | undefined {

@@ -9,6 +9,7 @@ import { crossOrigin } from './cross-origin.ts'
 import { type Around, mountAround } from './custom-app.ts'
 import { errorHandler } from './errors.ts'
 import { gatewayDataRoutes } from './gateway-data.ts'
+import { gatewayReplayRoutes } from './gateway-replay.ts'
 import { gatewayUiRoutes } from './gateway-ui.ts'
 import { headerPicker } from './headers.ts'
 import type { Ports } from './ports.ts'
@@ -38,6 +39,7 @@ export function createApp(ports: Ports, { log_requests, custom }: AppOptions): H
   for (const base of ['/api', '/api/langgraph']) {
     app.route(base, gatewayDataRoutes(ports))
     app.route(base, gatewayUiRoutes(ports))
+    app.route(base, gatewayReplayRoutes(ports))
   }
   return app
 }

@@ -40,6 +40,10 @@ export const feedback = z.object({
   message_id: z.string().max(256).nullish(),
 })
 
+export const regenerate = z.object({ message_id: z.string().min(1) })
+
+export const editAndRegenerate = z.object({ human_message_id: z.string().min(1), replacement_text: z.string().min(1) })
+
 export const suggestions = z.object({
   messages: z.array(z.object({ role: z.string(), content: z.string() })),
   n: z.number().int().min(1).max(5).default(3),

@@ -1,6 +1,7 @@
 // The messages of threads and runs over HTTP (contracts: gateway §1.7), and what becomes of them.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Checkpoint } from '@langchain/langgraph-sdk'
 import { forEachServer } from '../support/server.ts'
 import { eventually, follow, say } from './harness.ts'
 
@@ -21,6 +22,13 @@ interface Page {
   has_more: boolean
   hasMore?: boolean
   next_before_seq?: number | null
+}
+
+interface Prepared {
+  input: { messages: object[] }
+  checkpoint: Checkpoint
+  metadata: Record<string, unknown>
+  target_run_id: string
 }
 
 const COLUMNS = ['category', 'content', 'created_at', 'event_type', 'metadata', 'run_id', 'seq', 'thread_id']
@@ -112,8 +120,8 @@ forEachServer('messages', server => {
       ['after_seq=x', 'after_seq'],
       ['before_seq=-1', 'before_seq'],
     ]) {
-      const { detail } = await get<{ detail: string }>(`/runs/${run.run_id}/messages?${query}`, 422)
-      assert.match(detail, new RegExp(`^${name}:`))
+      const { detail } = await get<{ detail: unknown }>(`/runs/${run.run_id}/messages?${query}`, 422)
+      assert.match(JSON.stringify(detail), new RegExp(`${name}: `))
     }
   })
 
@@ -134,26 +142,59 @@ forEachServer('messages', server => {
     const older = await get<Page>(`${path}?limit=4&before_seq=${newest.next_before_seq}`)
     assert.deepEqual(texts(older.data), ['human x', 'ai x'])
     assert.deepEqual([older.has_more, older.next_before_seq], [false, null])
-    assert.match((await get<{ detail: string }>(`${path}?after_seq=1`, 422)).detail, /^after_seq:/)
+    assert.match(JSON.stringify(await get(`${path}?after_seq=1`, 422)), /after_seq: /)
     const callers = (await all(thread_id)).map(row => row.metadata.caller ?? row.content.type)
     assert.deepEqual(callers.slice(0, 4), ['human', 'middleware:title', 'lead_agent', 'lead_agent'])
   })
 
   test('a run that was made anew is shown no more', async () => {
-    const { client } = server()
-    const thread_id = await newThread()
-    await talk(thread_id, 'first')
-    const [before] = await client.threads.getHistory(thread_id, { limit: 1 })
-    const replaced = await talk(thread_id, 'second')
-    const again = await client.runs.create(thread_id, 'echo', {
-      input: say('second, again'),
-      metadata: { regenerate_from_run_id: replaced },
-      checkpointId: before?.checkpoint.checkpoint_id as string,
-    })
-    await client.runs.join(thread_id, again.run_id)
-    const { data } = await get<Page>(`/threads/${thread_id}/messages/page`)
-    assert.deepEqual(texts(data), ['human first', 'ai first', 'human second, again', 'ai second, again'])
-    assert.equal((await all(thread_id)).length, 6)
+    const { url, fetch, client } = server()
+    for (const turns of [['first', 'second'], ['only']]) {
+      const thread_id = await newThread()
+      const runs: string[] = []
+      for (const text of turns) runs.push(await talk(thread_id, text))
+      const prepare = async (how: string, asked: object, status = 200) => {
+        const path = `${url}/api/threads/${thread_id}/runs/${how}/prepare`
+        const response = await fetch(path, { method: 'POST', body: JSON.stringify(asked) })
+        assert.equal(response.status, status, await response.clone().text())
+        return (await response.json()) as Prepared
+      }
+      const repeat = async ({ input, checkpoint, metadata }: Prepared) => {
+        const run = await client.runs.create(thread_id, 'echo', { input, checkpoint, metadata })
+        await client.runs.join(thread_id, run.run_id)
+        return run.run_id
+      }
+      const shown = async () => texts((await get<Page>(`/threads/${thread_id}/messages/page`)).data)
+      const before = await all(thread_id)
+      const [question, answer] = before.slice(-2).map(({ content }) => content.id)
+      const again = await prepare('regenerate', { message_id: answer })
+      assert.equal(again.target_run_id, runs.at(-1))
+      const repeated = await repeat(again)
+      assert.deepEqual(await shown(), texts(before), 'the same question with another answer')
+      assert.equal((await all(thread_id)).length, before.length + 2)
+      const [, other] = (await all(thread_id)).slice(-2).map(({ content }) => content.id)
+      assert.notEqual(other, answer)
+      await prepare('regenerate', { message_id: answer }, 404)
+      await prepare('regenerate', { message_id: question }, 409)
+
+      const asked = { human_message_id: question, replacement_text: 'changed' }
+      const edited = await prepare('edit-regenerate', asked)
+      assert.equal(edited.target_run_id, repeated)
+      await repeat(edited)
+      const last = (await all(thread_id)).at(-1) as Row
+      await repeat(await prepare('regenerate', { message_id: last.content.id }))
+      const { messages } = (await client.threads.getState(thread_id)).values as { messages: Row['content'][] }
+      const earlier = turns.slice(0, -1).flatMap(text => [text, text])
+      assert.equal(messages.length, earlier.length + 2)
+      assert.deepEqual(messages.at(-2)?.content, [{ type: 'text', text: 'changed' }])
+      const pages = (await get<Page>(`/threads/${thread_id}/messages/page`)).data
+      assert.deepEqual(
+        pages.map(({ content }) => content.id),
+        messages.map(({ id }) => id),
+        'the page shows what the state has',
+      )
+      await prepare('edit-regenerate', asked, 404)
+    }
   })
 
   test('tools and their results; what is said again with the same id comes once', async () => {

@@ -47,7 +47,15 @@ forEachDatabase('a run that makes others give way', open => {
 
   /** A row in every table that a run writes. */
   async function storeState({ run: { run_id, thread_id }, attempt, last_seq }: ClaimedRun, id: string) {
-    const said = { thread_id, run_id, message_id: id, event_type: 'llm.human.input', content: '{}', caller: null }
+    const said = {
+      thread_id,
+      run_id,
+      message_id: id,
+      event_type: 'llm.human.input',
+      content: '{}',
+      caller: null,
+      replaced_run_id: null,
+    }
     const writes = [checkpointWrite(thread_id, id, run_id), messageRows([said])]
     await core.db.run(appendSlices, [{ run_id, attempt, last_seq, commits: 0, events: [], writes }])
     await core.sql`insert into checkpoints (thread_id, checkpoint_ns, checkpoint_id, run_id, checkpoint, channels, metadata)
