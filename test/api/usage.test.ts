@@ -1,7 +1,11 @@
 // Token usage over HTTP (contracts: gateway §1.11): from the calls themselves, each once.
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import { test } from 'node:test'
-import { forEachServer } from '../support/server.ts'
+import { readConfig } from '../../src/config.ts'
+import { startRuntime } from '../../src/runtime.ts'
+import { startOpenAIServer } from '../support/openai-server.ts'
+import { clientOf, forEachServer, temporaryFolder } from '../support/server.ts'
 import { collect, eventually, say } from './harness.ts'
 
 interface Usage {
@@ -78,4 +82,39 @@ forEachServer('token usage', server => {
     const missing = await fetch(`${url}/api/threads/${crypto.randomUUID()}/token-usage`)
     assert.equal(missing.status, 404)
   })
+})
+
+test("a provider's model: its name, its tokens once a call, streamed or waited for", async () => {
+  const provider = await startOpenAIServer()
+  const folder = temporaryFolder()
+  const env = {
+    DATABASE_URL: `sqlite:${join(folder.path, 'runloom.db')}`,
+    RUNLOOM_MODEL: 'openai:fake-7b',
+    OPENAI_BASE_URL: provider.url,
+  }
+  const runtime = await startRuntime(await readConfig({ env, cwd: folder.path }), { logger: () => {} })
+  try {
+    const fetchHere = (async (input, init) => runtime.app.fetch(new Request(input, init))) as typeof fetch
+    const client = clientOf('http://runloom.test', fetchHere)
+    const get = async (path: string) => (await fetchHere(`http://runloom.test/api${path}`)).json()
+    const { thread_id } = await client.threads.create()
+    const input = say('what is 6*7?')
+    await client.runs.wait(thread_id, 'agent', { input })
+    await collect(client.runs.stream(thread_id, 'agent', { input, streamMode: 'messages-tuple' }))
+    const calls = provider.requests.length
+    assert.ok(calls >= 4, `${calls} calls`)
+    const { total_tokens, by_model } = (await get(`/threads/${thread_id}/token-usage`)) as Usage
+    assert.equal(total_tokens, 18 * calls)
+    assert.deepEqual(Object.keys(by_model), ['fake-7b'])
+    const { models } = (await get('/models')) as { models: { name: string; model: string }[] }
+    assert.deepEqual(
+      models.map(({ name, model }) => [name, model]),
+      [['openai:fake-7b', 'fake-7b']],
+    )
+    assert.deepEqual(await get(`/models/${encodeURIComponent('openai:fake-7b')}`), models[0])
+  } finally {
+    await runtime.close()
+    await provider.close()
+    folder.remove()
+  }
 })
