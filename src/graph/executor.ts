@@ -1,7 +1,6 @@
 // The Executor for LangGraph graphs: runs a run's graph once, with one fixed set of stream modes whatever its readers
 // asked for, and appends every chunk and every checkpoint row to the run's writer, in order. What readers asked for is
 // made from that recording when they read (projection.ts).
-import type { BaseCallbackHandler } from '@langchain/core/callbacks/base'
 import type { StreamEvent } from '@langchain/core/tracers/log_stream'
 import type { BaseStore } from '@langchain/langgraph-checkpoint'
 import type { Ending, Executor, Interrupt } from '../core/executor.ts'
@@ -46,11 +45,11 @@ export function graphExecutor(ports: GraphPorts): Executor {
     const callerOf = calls.tagOf
     const checkpointer = new Checkpointer({ db, thread_id, run_id, state, write, flush, cache, callerOf, metadata })
     const graph = bind(loaded, { checkpointer, store })
-    const execution = new Execution(graph, recording)
+    const execution = new Execution(graph, recording, calls)
     try {
       const start = await startOf({ db, graph, claimed, request, config, recording })
       signal.throwIfAborted()
-      const ending = start.ending ?? (await execution.run(start, writer, calls.handler, request, signal))
+      const ending = start.ending ?? (await execution.run(start, writer, streamModes(request), signal))
       recording.close({ drop: false })
       return ending
     } catch (error) {
@@ -64,25 +63,20 @@ export function graphExecutor(ports: GraphPorts): Executor {
 class Execution {
   readonly #graph: CompiledGraph
   readonly #recording: Recording
+  readonly #calls: ModelCalls
   readonly #interrupts: Record<string, Interrupt[]> = {}
   #atBreakpoint = false
   /** The root's next nodes, where its newest checkpoint event still says so. */
   #next: string[] | undefined
 
-  constructor(graph: CompiledGraph, recording: Recording) {
+  constructor(graph: CompiledGraph, recording: Recording, calls: ModelCalls) {
     this.#graph = graph
     this.#recording = recording
+    this.#calls = calls
   }
 
   /** Resolves when the graph came to rest; rejects when it failed, or as soon as the signal is aborted. */
-  async run(
-    { input, config }: Start,
-    writer: RunWriter,
-    handler: BaseCallbackHandler,
-    request: RunRequest,
-    signal: AbortSignal,
-  ): Promise<Ending> {
-    const asked = streamModes(request)
+  async run({ input, config }: Start, writer: RunWriter, asked: string[], signal: AbortSignal): Promise<Ending> {
     const failed = new AbortController()
     const record = (chunk: Chunk) => {
       try {
@@ -95,7 +89,7 @@ class Execution {
     const stop = AbortSignal.any([signal, failed.signal])
     // Models are held back while the log cannot keep up: nothing else bounds what they produce.
     const callbacks = new RunCallbacks({ take: chunk => record(asChunk(chunk)), room: () => writer.room() })
-    callbacks.addHandler(handler)
+    callbacks.addHandler(this.#calls.handler)
     const streamMode = [...RECORDED_MODES, ...['debug', 'tools'].filter(mode => asked.includes(mode))]
     const options = { ...config, callbacks, streamMode, subgraphs: true, signal: stop }
     const chunks = asked.includes('events') ? this.#events(input, options) : this.#chunks(input, options)
