@@ -2,6 +2,7 @@
 import sql, { empty, join } from 'sql-template-tag'
 import { all, first, type Steps, transition } from '../db/database.ts'
 import { RunloomError } from './errors.ts'
+import { findRun, type RunKey } from './run-keys.ts'
 
 export interface Feedback {
   feedback_id: string
@@ -15,14 +16,14 @@ export interface Feedback {
   created_at: string
 }
 
-export interface NewFeedback extends Omit<Feedback, 'created_at'> {
+export interface NewFeedback extends RunKey, Omit<Feedback, 'thread_id' | 'created_at'> {
   /** What to do where the user has rated the run already. */
   if_exists: 'raise' | 'replace'
 }
 
-/** The run has to exist. */
 export const giveFeedback = transition(import.meta.url, 'giveFeedback', function* (args: NewFeedback): Steps<Feedback> {
-  const { feedback_id, run_id, thread_id, user_id, message_id, rating, comment, if_exists } = args
+  const { feedback_id, user_id, message_id, rating, comment, if_exists, run_id, thread_id: on, allowed } = args
+  const { thread_id } = yield* findRun({ run_id, allowed, ...(on !== undefined && { thread_id: on }) })
   const given = yield* first<Feedback>(sql`
     insert into feedback (feedback_id, run_id, thread_id, user_id, message_id, rating, comment, created_at)
     values (${feedback_id}, ${run_id}, ${thread_id}, ${user_id}, ${message_id}, ${rating}, ${comment}, now_iso())
@@ -37,22 +38,15 @@ export const giveFeedback = transition(import.meta.url, 'giveFeedback', function
   throw new RunloomError('conflict', `Run ${run_id} has your feedback already; change it with PUT`)
 })
 
-interface RunFeedback {
-  thread_id: string
-  run_id: string
-}
-
 /** Oldest first. */
-export const listFeedback = transition(
-  import.meta.url,
-  'listFeedback',
-  function* ({ thread_id, run_id }: RunFeedback): Steps<Feedback[]> {
-    return yield* all<Feedback>(sql`
+export const listFeedback = transition(import.meta.url, 'listFeedback', function* (key: RunKey): Steps<Feedback[]> {
+  const { run_id, thread_id } = yield* findRun(key)
+  return yield* all<Feedback>(sql`
       select * from feedback where thread_id = ${thread_id} and run_id = ${run_id} order by created_at, feedback_id`)
-  },
-)
+})
 
 export interface FeedbackStats {
+  run_id: string
   total: number
   positive: number
   negative: number
@@ -61,11 +55,13 @@ export interface FeedbackStats {
 export const feedbackStats = transition(
   import.meta.url,
   'feedbackStats',
-  function* ({ thread_id, run_id }: RunFeedback): Steps<FeedbackStats> {
-    return (yield* first<FeedbackStats>(sql`
+  function* (key: RunKey): Steps<FeedbackStats> {
+    const { run_id, thread_id } = yield* findRun(key)
+    const counted = yield* first<Omit<FeedbackStats, 'run_id'>>(sql`
       select count(*) as total, count(case when rating = 1 then 1 end) as positive,
         count(case when rating = -1 then 1 end) as negative
-      from feedback where thread_id = ${thread_id} and run_id = ${run_id}`)) as FeedbackStats
+      from feedback where thread_id = ${thread_id} and run_id = ${run_id}`)
+    return { run_id, ...(counted as Omit<FeedbackStats, 'run_id'>) }
   },
 )
 
@@ -73,15 +69,16 @@ export const feedbackStats = transition(
 export const removeFeedback = transition(
   import.meta.url,
   'removeFeedback',
-  function* (args: RunFeedback & { user_id: string; feedback_id?: string }): Steps<void> {
-    const { thread_id, run_id, user_id, feedback_id } = args
+  function* (args: RunKey & { user_id: string; feedback_id?: string }): Steps<void> {
+    const { user_id, feedback_id, ...key } = args
+    const { run_id, thread_id } = yield* findRun(key)
     const removed = yield* first(sql`
       delete from feedback where thread_id = ${thread_id} and run_id = ${run_id} and user_id = ${user_id}
         ${feedback_id === undefined ? empty : sql`and feedback_id = ${feedback_id}`}
       returning feedback_id`)
     if (removed) return
-    const which = feedback_id === undefined ? 'No feedback of yours' : `Feedback ${feedback_id}`
-    throw new RunloomError('not_found', `${which}${feedback_id === undefined ? '' : ' not found'} on run ${run_id}`)
+    const which = feedback_id === undefined ? 'feedback' : `feedback ${feedback_id}`
+    throw new RunloomError('not_found', `There is no ${which} of yours on run ${run_id}`)
   },
 )
 

@@ -8,6 +8,8 @@
 import sql, { empty, join, type Sql } from 'sql-template-tag'
 import { all, type Bulk, first, type Row, type Steps, transition } from '../db/database.ts'
 import { type Feedback, feedbackOf } from './feedback.ts'
+import { findRun, type RunKey } from './run-keys.ts'
+import { getThread, type ThreadKey } from './threads.ts'
 
 /** What a message is, by its type. Others (system prompts, for one) are not part of what was said. */
 const EVENT_TYPES: Readonly<Record<string, string>> = {
@@ -84,10 +86,7 @@ export function* eraseMessages({ thread_id, run_id }: { thread_id: string; run_i
   yield sql`delete from messages where thread_id = ${thread_id} and run_id = ${run_id}`
 }
 
-export interface MessageList {
-  thread_id: string
-  /** Only those of one run. */
-  run_id?: string
+interface Range {
   after_seq?: number
   before_seq?: number
   limit: number
@@ -100,14 +99,15 @@ export interface MessagePage<M = Message> {
   has_more: boolean
 }
 
-/** The first after `after_seq` (and before `before_seq`, if given), or the last before it, or the newest. */
-export const listMessages = transition(
+/** A run's first after `after_seq` (and before `before_seq`, if given), or the last before it, or the newest. */
+export const runMessages = transition(
   import.meta.url,
-  'listMessages',
-  function* ({ limit, ...query }: MessageList): Steps<MessagePage> {
-    const forward = query.after_seq !== undefined
+  'runMessages',
+  function* ({ limit, after_seq, before_seq, ...key }: RunKey & Range): Steps<MessagePage> {
+    const { run_id, thread_id } = yield* findRun(key)
+    const forward = after_seq !== undefined
     const rows = yield* all<Message>(sql`
-      select * from messages where ${matching(query)}
+      select * from messages where thread_id = ${thread_id} and run_id = ${run_id} ${within({ after_seq, before_seq })}
       order by seq ${forward ? sql`asc` : sql`desc`} limit ${limit + 1}`)
     const messages = rows.slice(0, limit)
     return { messages: forward ? messages : messages.reverse(), has_more: rows.length > limit }
@@ -122,28 +122,28 @@ export interface ShownMessage extends Message {
   duration_ms?: number | null
 }
 
-export interface ThreadPage extends MessageList {
+export interface ThreadPage extends ThreadKey, Range {
   /** Whose feedback is shown. */
   user_id: string
   /** Without what middlewares and subagents say among themselves, and runs that were made anew. */
   shown_only: boolean
 }
 
-/** Like `listMessages`, for a reader of the thread. */
-export const threadMessages = transition(
-  import.meta.url,
-  'threadMessages',
-  function* ({ limit, user_id, shown_only, ...query }: ThreadPage): Steps<MessagePage<ShownMessage>> {
-    const forward = query.after_seq !== undefined
-    const shown = shown_only ? isShown : empty
-    const rows = yield* all<ShownMessage>(sql`
-      select messages.* from messages where ${matching(query)} ${shown}
+/** The same of all runs, for a reader of the thread. */
+export const threadMessages = transition(import.meta.url, 'threadMessages', function* (args: ThreadPage): Steps<
+  MessagePage<ShownMessage>
+> {
+  const { limit, user_id, shown_only, after_seq, before_seq, ...key } = args
+  const { thread_id } = yield* getThread.steps(key)
+  const forward = after_seq !== undefined
+  const shown = shown_only ? isShown : empty
+  const rows = yield* all<ShownMessage>(sql`
+      select messages.* from messages where thread_id = ${thread_id} ${within({ after_seq, before_seq })} ${shown}
       order by seq ${forward ? sql`asc` : sql`desc`} limit ${limit + 1}`)
-    const messages = rows.slice(0, limit)
-    yield* addEndings(messages, { thread_id: query.thread_id, user_id, shown })
-    return { messages: forward ? messages : messages.reverse(), has_more: rows.length > limit }
-  },
-)
+  const messages = rows.slice(0, limit)
+  yield* addEndings(messages, { thread_id, user_id, shown })
+  return { messages: forward ? messages : messages.reverse(), has_more: rows.length > limit }
+})
 
 /** A run that another one made anew (its metadata says so) is shown no more once that has succeeded. */
 const isShown = sql`
@@ -153,9 +153,8 @@ const isShown = sql`
       and runs.metadata like '%"regenerate_from_run_id"%'
       and json_contains(runs.metadata, '{"regenerate_from_run_id":"' || messages.run_id || '"}') = 1)`
 
-function matching({ thread_id, run_id, after_seq, before_seq }: Omit<MessageList, 'limit'>): Sql {
-  return sql`thread_id = ${thread_id}
-    ${run_id === undefined ? empty : sql`and run_id = ${run_id}`}
+function within({ after_seq, before_seq }: { [K in 'after_seq' | 'before_seq']: number | undefined }): Sql {
+  return sql`
     ${after_seq === undefined ? empty : sql`and seq > ${after_seq}`}
     ${before_seq === undefined ? empty : sql`and seq < ${before_seq}`}`
 }
@@ -193,7 +192,8 @@ interface Ending {
 export const runOfMessage = transition(
   import.meta.url,
   'runOfMessage',
-  function* ({ thread_id, message_id }: { thread_id: string; message_id: string }): Steps<string | null> {
+  function* ({ message_id, ...key }: ThreadKey & { message_id: string }): Steps<string | null> {
+    const { thread_id } = yield* getThread.steps(key)
     const said = yield* first<{ run_id: string }>(sql`
       select run_id from messages where thread_id = ${thread_id} and message_id = ${message_id}
       order by seq desc limit 1`)

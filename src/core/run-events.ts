@@ -2,23 +2,31 @@
 import sql, { empty, join } from 'sql-template-tag'
 import { all, type Steps, transition } from '../db/database.ts'
 import { type EventRow, eventsOf, type RunEvent } from '../events/log.ts'
+import { findRun, type RunKey } from './run-keys.ts'
 
-export interface RunEventList {
-  run_id: string
+export interface RunEventList extends RunKey {
   /** Names without their namespace; all without it. */
   event_types?: string[]
   /** Of a task: what the graph below it did. */
   task_id?: string
-  /** The run's own numbering. */
-  after: number
+  /** Counts over the thread. */
+  after_seq?: number
   limit: number
 }
 
-/** In the order of the log. What retention has removed is missing. */
+export interface ListedEvents {
+  thread_id: string
+  /** In the order of the log; `seq` counts over the thread. What retention has removed is missing. */
+  events: RunEvent[]
+}
+
 export const listRunEvents = transition(
   import.meta.url,
   'listRunEvents',
-  function* ({ run_id, event_types, task_id, after, limit }: RunEventList): Steps<RunEvent[]> {
+  function* ({ event_types, task_id, after_seq = 0, limit, ...key }: RunEventList): Steps<ListedEvents> {
+    const { run_id, thread_id, base_seq } = yield* findRun(key)
+    const base = base_seq ?? 0
+    const after = Math.max(0, after_seq - base)
     const named = (event_types ?? []).map(type => {
       return sql`event = ${type} or substr(event, 1, ${type.length + 1}) = ${`${type}|`}`
     })
@@ -28,6 +36,6 @@ export const listRunEvents = transition(
       ${task_id === undefined ? empty : sql`and replace(event, ${`:${task_id}`}, '') <> event`}
       order by seq limit ${limit}`)
     const events = eventsOf(rows).filter(event => event.seq > after)
-    return events.slice(0, limit)
+    return { thread_id, events: events.slice(0, limit).map(event => ({ ...event, seq: base + event.seq })) }
   },
 )

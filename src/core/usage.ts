@@ -3,6 +3,7 @@
 import sql, { empty, join } from 'sql-template-tag'
 import { all, type Bulk, insertMany, type Row, type Steps, transition } from '../db/database.ts'
 import { countMessages } from './messages.ts'
+import { getThread, type ThreadKey } from './threads.ts'
 
 export interface ModelCall extends Row {
   /** LangChain's id of the call, by which it counts once. */
@@ -113,7 +114,8 @@ export interface ModelUsage {
 export const threadUsage = transition(
   import.meta.url,
   'threadUsage',
-  function* ({ thread_id, include_active }: { thread_id: string; include_active: boolean }): Steps<ThreadUsage> {
+  function* ({ include_active, ...key }: ThreadKey & { include_active: boolean }): Steps<ThreadUsage> {
+    const { thread_id } = yield* getThread.steps(key)
     const counted = sql`thread_id = ${thread_id} ${
       include_active
         ? empty

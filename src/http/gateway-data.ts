@@ -4,10 +4,9 @@ import { type Context, Hono } from 'hono'
 import { RunloomError } from '../core/errors.ts'
 import { feedbackStats, giveFeedback, listFeedback, type NewFeedback, removeFeedback } from '../core/feedback.ts'
 import { newId } from '../core/ids.ts'
-import { listMessages, type Message, type MessagePage, type ShownMessage, threadMessages } from '../core/messages.ts'
+import { type Message, type MessagePage, runMessages, type ShownMessage, threadMessages } from '../core/messages.ts'
 import { listRunEvents } from '../core/run-events.ts'
-import { getRun, type Run } from '../core/runs.ts'
-import { getThread } from '../core/threads.ts'
+import type { RunKey } from '../core/run-keys.ts'
 import { threadUsage } from '../core/usage.ts'
 import type { RunEvent } from '../events/log.ts'
 import * as protocol from '../protocol/gateway-data.ts'
@@ -23,17 +22,16 @@ export function gatewayDataRoutes(ports: Ports) {
   const app = new Hono()
   for (const path of [run, '/runs/:run_id'] as const) {
     app.get(`${path}/messages`, async c => {
-      const { run_id, thread_id } = await runOf(ports, c)
-      const query = parse(protocol.messageQuery, c.req.query())
-      const { messages, has_more } = await db.run(listMessages, { thread_id, run_id, ...given(query) })
+      const range = parse(protocol.messageQuery, c.req.query())
+      const { messages, has_more } = await db.run(runMessages, { ...(await runKey(ports, c)), ...given(range) })
       return c.json({ data: messages.map(wireMessage), has_more, hasMore: has_more })
     })
-    app.get(`${path}/feedback`, async c => c.json(await db.run(listFeedback, keyOf(await runOf(ports, c)))))
+    app.get(`${path}/feedback`, async c => c.json(await db.run(listFeedback, await runKey(ports, c))))
   }
   app.get(`${run}/events`, async c => c.json(await events(ports, c)))
   app.get(`${thread}/messages`, async c => {
-    const query = parse(protocol.messageQuery, c.req.query())
-    const { messages } = await readThread(ports, c, { ...given(query), shown_only: false })
+    const range = parse(protocol.messageQuery, c.req.query())
+    const { messages } = await readThread(ports, c, { ...given(range), shown_only: false })
     return c.json(messages.map(wireShown))
   })
   app.get(`${thread}/messages/page`, async c => {
@@ -44,19 +42,16 @@ export function gatewayDataRoutes(ports: Ports) {
   })
   app.get(`${thread}/token-usage`, async c => {
     const { include_active } = parse(protocol.usageQuery, c.req.query())
-    return c.json(await db.run(threadUsage, { thread_id: await threadOf(ports, c), include_active }))
+    return c.json(await db.run(threadUsage, { ...(await onThread(ports, c, 'threads:read')), include_active }))
   })
 
   app.put(`${run}/feedback`, async c => c.json(await rate(ports, c, 'replace')))
   app.post(`${run}/feedback`, async c => c.json(await rate(ports, c, 'raise')))
-  app.get(`${run}/feedback/stats`, async c => {
-    const { run_id, thread_id } = await runOf(ports, c)
-    return c.json({ run_id, ...(await db.run(feedbackStats, { run_id, thread_id })) })
-  })
+  app.get(`${run}/feedback/stats`, async c => c.json(await db.run(feedbackStats, await runKey(ports, c))))
   for (const path of [`${run}/feedback`, `${run}/feedback/:feedback_id`] as const) {
     app.delete(path, async c => {
       const feedback_id = c.req.param('feedback_id')
-      const key = { ...keyOf(await runOf(ports, c, 'threads:update')), user_id: readerOf(c) }
+      const key = { ...(await runKey(ports, c, 'threads:update')), user_id: readerOf(c) }
       await db.run(removeFeedback, feedback_id === undefined ? key : { ...key, feedback_id })
       return c.json({ success: true })
     })
@@ -64,27 +59,20 @@ export function gatewayDataRoutes(ports: Ports) {
   return app
 }
 
-/** The run in the path, on the thread in the path where there is one, if this may be done with it. */
-export async function runOf(ports: Ports, c: Context, event: ThreadEvent = 'threads:read'): Promise<Run> {
+/** What finds the run in the path, on the thread in the path where there is one, if this may be done with it. */
+export async function runKey(
+  ports: Ports,
+  c: Context,
+  event: 'threads:read' | 'threads:update' = 'threads:read',
+): Promise<RunKey> {
   const run_id = c.req.param('run_id') as string
   const { thread_id, allowed } = await onThread(ports, c, event, { run_id })
-  return ports.db.run(getRun, { run_id, allowed, ...(thread_id !== undefined && { thread_id }) })
+  return { run_id, allowed, ...(thread_id !== undefined && { thread_id }) }
 }
-
-/** The id of the thread in the path, once it is known to be one of those that may be read. */
-export async function threadOf(ports: Ports, c: Context): Promise<string> {
-  return (await ports.db.run(getThread, await onThread(ports, c, 'threads:read'))).thread_id
-}
-
-type ThreadEvent = 'threads:read' | 'threads:update'
 
 /** Who gives and reads feedback. */
 function readerOf(c: Context): string {
   return userOf(c)?.identity ?? 'default'
-}
-
-function keyOf({ run_id, thread_id }: Run) {
-  return { run_id, thread_id }
 }
 
 async function readThread(
@@ -92,41 +80,42 @@ async function readThread(
   c: Context,
   query: { limit: number; after_seq?: number; before_seq?: number; shown_only: boolean },
 ): Promise<MessagePage<ShownMessage>> {
-  const thread_id = await threadOf(ports, c)
-  return ports.db.run(threadMessages, { thread_id, user_id: readerOf(c), ...query })
+  const key = await onThread(ports, c, 'threads:read')
+  return ports.db.run(threadMessages, { ...key, user_id: readerOf(c), ...query })
 }
 
 async function rate(ports: Ports, c: Context, if_exists: NewFeedback['if_exists']) {
   const { rating, comment, message_id } = await body(c, protocol.feedback)
   if (rating !== 1 && rating !== -1) throw new RunloomError('malformed', 'rating: must be 1 or -1')
-  const key = keyOf(await runOf(ports, c, 'threads:update'))
   const given = { feedback_id: newId(), rating, comment: comment ?? null, message_id: message_id ?? null } as const
+  const key = await runKey(ports, c, 'threads:update')
   return ports.db.run(giveFeedback, { ...key, ...given, user_id: readerOf(c), if_exists })
 }
 
-/** `seq` counts over the thread, as in its stream. */
 async function events(ports: Ports, c: Context) {
-  const run = await runOf(ports, c)
-  const { after_seq, ...query } = parse(protocol.eventQuery, c.req.query())
-  const base = run.base_seq ?? 0
-  const after = Math.max(0, (after_seq ?? 0) - base)
-  const found = await ports.db.run(listRunEvents, { run_id: run.run_id, after, ...given(query) })
+  const query = parse(protocol.eventQuery, c.req.query())
+  const key = await runKey(ports, c)
+  const { thread_id, events } = await ports.db.run(listRunEvents, { ...key, ...given(query) })
   const rows: object[] = []
-  for (const event of found) rows.push(await wireEvent(ports, run, event, base))
+  for (const event of events) rows.push(await wireEvent(ports, { run_id: key.run_id, thread_id }, event))
   return rows
 }
 
 /** An event's content above this many characters of JSON is cut. */
 const CONTENT_CHARS = 10_240
 
-async function wireEvent({ texts }: Ports, { run_id, thread_id }: Run, event: RunEvent, base: number) {
+async function wireEvent(
+  { texts }: Ports,
+  { run_id, thread_id }: { run_id: string; thread_id: string },
+  event: RunEvent,
+) {
   const [event_type = '', ...namespace] = event.event.split('|')
   const text = await texts.render(thread_id, event.data)
   const cut = text.length > CONTENT_CHARS
   return {
     run_id,
     thread_id,
-    seq: base + event.seq,
+    seq: event.seq,
     event_type,
     category: ['metadata', 'error'].includes(event_type) ? 'lifecycle' : 'trace',
     content: cut ? text.slice(0, CONTENT_CHARS) : JSON.parse(text),

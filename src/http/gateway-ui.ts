@@ -2,9 +2,12 @@
 // has not is empty or switched off, so that the page shows the rest. Paths are relative to where the dialect is mounted.
 import { type Context, Hono } from 'hono'
 import { RunloomError } from '../core/errors.ts'
+import { getRun } from '../core/runs.ts'
+import { getThread } from '../core/threads.ts'
 import * as protocol from '../protocol/gateway-data.ts'
+import { onThread } from './access.ts'
 import { body } from './errors.ts'
-import { runOf, threadOf } from './gateway-data.ts'
+import { runKey } from './gateway-data.ts'
 import type { Ports } from './ports.ts'
 
 const OFF = { enabled: false }
@@ -75,12 +78,12 @@ const UNSUPPORTED: Readonly<Record<string, readonly string[]>> = {
 }
 
 export function gatewayUiRoutes(ports: Ports) {
-  const { model } = ports
+  const { db, model } = ports
   const app = new Hono()
   for (const [path, answer] of Object.entries(ANSWERS)) app.get(path, c => c.json(answer))
   for (const [path, answer] of Object.entries(THREAD_ANSWERS)) {
     app.get(`/threads/:thread_id/${path}`, async c => {
-      await threadOf(ports, c)
+      await db.run(getThread, await onThread(ports, c, 'threads:read'))
       return c.json(answer)
     })
   }
@@ -100,7 +103,7 @@ export function gatewayUiRoutes(ports: Ports) {
       return c.json({ suggestions: [] })
     })
     .get('/threads/:thread_id/runs/:run_id/workspace-changes', async c => {
-      await runOf(ports, c)
+      await db.run(getRun, await runKey(ports, c))
       return c.json(NO_CHANGES)
     })
 }

@@ -6,7 +6,7 @@ import { SimpleChatModel } from '@langchain/core/language_models/chat_models'
 import { AIMessage, type BaseMessage, HumanMessage, RemoveMessage, SystemMessage } from '@langchain/core/messages'
 import { Annotation, MessagesAnnotation, START, StateGraph } from '@langchain/langgraph'
 import { newId } from '../../src/core/ids.ts'
-import { listMessages } from '../../src/core/messages.ts'
+import { threadMessages } from '../../src/core/messages.ts'
 import { runTotals } from '../../src/core/usage.ts'
 import { anySql } from '../core/harness.ts'
 import { forEachDatabase } from '../support/databases.ts'
@@ -53,10 +53,12 @@ forEachDatabase('what runs say', open => {
   after(() => server.close())
 
   const said = async (thread_id: string) =>
-    (await server.db.run(listMessages, { thread_id, limit: 1_000 })).messages.map(message => ({
-      ...message,
-      content: JSON.parse(message.content) as { id?: string; content: string; type: string },
-    }))
+    (await server.db.run(threadMessages, { thread_id, user_id: 'me', limit: 1_000, shown_only: false })).messages.map(
+      message => ({
+        ...message,
+        content: JSON.parse(message.content) as { id?: string; content: string; type: string },
+      }),
+    )
   const texts = async (thread_id: string) => (await said(thread_id)).map(({ content }) => content.content)
   const state = async (thread_id: string) => {
     const thread = await server.thread(thread_id)
