@@ -1,6 +1,6 @@
 // The other calls of a page written for the gateway dialect (contracts: gateway §5): what this server has is told, what it
 // has not is empty or switched off, so that the page shows the rest. Paths are relative to where the dialect is mounted.
-import { type Context, Hono } from 'hono'
+import { Hono } from 'hono'
 import { RunloomError } from '../core/errors.ts'
 import { getRun } from '../core/runs.ts'
 import { getThread } from '../core/threads.ts'
@@ -63,18 +63,18 @@ const NO_CHANGES = {
   limits: {},
 }
 
-/** What is served by nobody here, by what it would do. */
+/** What this server does not have, by the paths where it would be; what is answered above is not refused. */
 const UNSUPPORTED: Readonly<Record<string, readonly string[]>> = {
-  'file uploads': ['POST /threads/:thread_id/uploads', 'DELETE /threads/:thread_id/uploads/:name'],
-  'branches of a thread': ['POST /threads/:thread_id/branches'],
-  'compacting a thread': ['POST /threads/:thread_id/compact'],
-  goals: ['PUT /threads/:thread_id/goal', 'DELETE /threads/:thread_id/goal'],
-  skills: ['POST /skills/install', 'PUT /skills/:name', 'POST /skills/custom', 'POST /skills/reload'],
-  memory: ['DELETE /memory', 'POST /memory/import', 'POST /memory/reload', 'POST /memory/facts'],
-  'MCP servers': ['PUT /mcp/config', 'PATCH /mcp/config'],
-  'custom agents': ['POST /agents', 'PUT /agents/:name', 'DELETE /agents/:name'],
-  'scheduled tasks under this face (use crons)': ['POST /scheduled-tasks'],
-  'polishing a draft': ['POST /input-polish'],
+  'file uploads': ['/threads/:thread_id/uploads', '/threads/:thread_id/uploads/:name'],
+  'branches of a thread': ['/threads/:thread_id/branches'],
+  'compacting a thread': ['/threads/:thread_id/compact'],
+  goals: ['/threads/:thread_id/goal'],
+  skills: ['/skills', '/skills/*'],
+  memory: ['/memory', '/memory/*'],
+  'MCP servers': ['/mcp/*'],
+  'custom agents': ['/agents', '/agents/*'],
+  'scheduled tasks under this face (use crons)': ['/scheduled-tasks', '/scheduled-tasks/*'],
+  'polishing a draft': ['/input-polish'],
 }
 
 export function gatewayUiRoutes(ports: Ports) {
@@ -87,10 +87,7 @@ export function gatewayUiRoutes(ports: Ports) {
       return c.json(answer)
     })
   }
-  for (const [feature, calls] of Object.entries(UNSUPPORTED)) {
-    for (const [method = '', path = ''] of calls.map(call => call.split(' '))) app.on(method, path, refuse(feature))
-  }
-  return app
+  app
     .get('/models', c => c.json({ models: [describe(model)], token_usage: { enabled: true } }))
     .get('/models/:name', c => {
       const known = describe(model)
@@ -106,6 +103,10 @@ export function gatewayUiRoutes(ports: Ports) {
       await db.run(getRun, await runKey(ports, c))
       return c.json(NO_CHANGES)
     })
+  for (const [feature, paths] of Object.entries(UNSUPPORTED)) {
+    for (const path of paths) app.all(path, refuse(feature))
+  }
+  return app
 }
 
 /** The built-in agent's model as the page's menu shows it. Nobody here knows what a provider's model can do. */
@@ -123,7 +124,7 @@ function describe(spec: string | undefined) {
 }
 
 function refuse(feature: string) {
-  return (_c: Context): Response => {
+  return (): never => {
     throw new RunloomError('unsupported', `This server does not have ${feature}`)
   }
 }

@@ -54,7 +54,7 @@ forEachDatabase('what runs say', open => {
 
   const said = async (thread_id: string) =>
     (await server.db.run(threadMessages, { thread_id, user_id: 'me', limit: 1_000, shown_only: false })).messages.map(
-      message => ({
+      ({ feedback: _, duration_ms: __, ...message }) => ({
         ...message,
         content: JSON.parse(message.content) as { id?: string; content: string; type: string },
       }),
