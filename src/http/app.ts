@@ -36,11 +36,6 @@ export function createApp(ports: Ports, { log_requests, custom }: AppOptions): H
   app.notFound(c => c.json({ detail: `${c.req.method} ${c.req.path} is not served here` }, 404))
   mountAround(app, { http, custom, authenticate: authentication(ports.authenticate, http.mount_prefix) })
   for (const routes of ourRoutes(ports)) app.route('/', routes)
-  for (const base of ['/api', '/api/langgraph']) {
-    app.route(base, gatewayDataRoutes(ports))
-    app.route(base, gatewayUiRoutes(ports))
-    app.route(base, gatewayReplayRoutes(ports))
-  }
   return app
 }
 
@@ -52,5 +47,10 @@ function ourRoutes(ports: Ports): Hono[] {
     ...(disable_threads ? [] : [threadRoutes(ports), stateRoutes(ports), threadStreamRoutes(ports)]),
     ...(disable_runs ? [] : [runRoutes(ports), cronRoutes(ports), webhookRoutes(ports)]),
     ...(disable_store ? [] : [storeRoutes(ports)]),
+    ...(disable_threads ? [] : gatewayRoutes(ports).map(routes => new Hono().route('/api', routes))),
   ]
+}
+
+function gatewayRoutes(ports: Ports): Hono[] {
+  return [gatewayDataRoutes(ports), gatewayUiRoutes(ports), gatewayReplayRoutes(ports)]
 }

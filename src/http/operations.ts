@@ -3,9 +3,11 @@ import { z } from 'zod'
 import * as assistants from '../protocol/assistants.ts'
 import * as common from '../protocol/common.ts'
 import * as crons from '../protocol/crons.ts'
+import * as gateway from '../protocol/gateway-data.ts'
 import * as runs from '../protocol/runs.ts'
 import * as store from '../protocol/store.ts'
 import * as threads from '../protocol/threads.ts'
+import { gatewayDataRows } from './gateway-operations.ts'
 
 /** The bodies of requests, as they are validated. */
 export const SCHEMAS = {
@@ -35,6 +37,10 @@ export const SCHEMAS = {
   ItemName: store.itemName,
   SearchItems: store.searchItems,
   SearchNamespaces: store.searchNamespaces,
+  Feedback: gateway.feedback,
+  Regenerate: gateway.regenerate,
+  EditAndRegenerate: gateway.editAndRegenerate,
+  Suggestions: gateway.suggestions,
 } satisfies Record<string, z.ZodType>
 
 export type SchemaName = keyof typeof SCHEMAS
@@ -52,7 +58,8 @@ export interface Operation {
   answer: 'json' | 'object' | 'array' | 'integer' | 'stream' | 'empty' | 'cancel' | 'text'
 }
 
-type Row = [
+/** A line of the table. */
+export type Row = [
   operation: `${Uppercase<Operation['method']>} /${string}`,
   answer: Operation['answer'],
   summary: string,
@@ -189,6 +196,7 @@ export const operations: Operation[] = [
   ...table('runs', 'Stateless runs', statelessRows),
   ...table('runs', 'Crons', cronRows),
   ...table('store', 'Store', storeRows),
+  ...table('threads', 'Gateway', gatewayDataRows),
   ...table('always', 'System', [['GET /ok', 'object', 'Whether it is there', { query: { check_db: common.flag } }]]),
   ...table('meta', 'System', metaRows),
 ]

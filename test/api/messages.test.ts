@@ -80,7 +80,7 @@ forEachServer('messages', server => {
     const pages = [
       (await get<Page>(`/threads/${thread_id}/runs/${one}/messages`)).data,
       (await get<Page>(`/runs/${one}/messages`)).data,
-      (await get<Page>(`/langgraph/threads/${thread_id}/runs/${one}/messages?after_seq=0`)).data,
+      (await get<Page>(`/threads/${thread_id}/runs/${one}/messages?after_seq=0`)).data,
       (await get<Page>(`/runs/${one}/messages?before_seq=3`)).data,
     ]
     for (const data of pages) {
