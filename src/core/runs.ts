@@ -8,7 +8,7 @@
 //
 // Every transition locks the thread first, then the run's head. Cancelling a run that executes elsewhere only leaves
 // `cancel_action` on its row: the first one wins, its owner (or whoever claims it next) carries it out.
-import sql, { empty, join, type Sql } from 'sql-template-tag'
+import sql, { empty, join } from 'sql-template-tag'
 import { all, first, type Steps, transition } from '../db/database.ts'
 import type { Filter, Guarded } from './access.ts'
 import { type Assistant, findUsableAssistant } from './assistants.ts'
@@ -16,6 +16,7 @@ import { type ClaimOptions, endRun, eraseRun, KEY_LIFETIME_MS, startRun } from '
 import { RunloomError } from './errors.ts'
 import type { ClaimedRun } from './executor.ts'
 import { jsonText } from './json.ts'
+import { predecessorOf } from './lineage.ts'
 import { checkQuestions } from './questions.ts'
 import { type QueueLimits, refuseFullQueue, refuseLongQueue } from './queue.ts'
 import { andThreadAllowed, findRun, type RunKey } from './run-keys.ts'
@@ -382,27 +383,6 @@ function merge(args: CreateRun, assistant: Assistant, thread: Thread) {
 
 function given(object: Record<string, unknown>): Record<string, unknown> | undefined {
   return Object.keys(object).length > 0 ? object : undefined
-}
-
-/** The run that a new one goes on from, as a value to insert. */
-function* predecessorOf({ follow_up_to_run_id: given, allowed }: CreateRun, thread: Thread): Steps<Sql> {
-  const { thread_id, last_position } = thread
-  if (given === undefined) {
-    if (last_position === 0) return sql`null`
-    return sql`(
-      select run_id from runs where thread_id = ${thread_id} and status = 'success' order by position desc limit 1)`
-  }
-  const run = yield* first<Pick<Run, 'thread_id'>>(
-    sql`select thread_id from runs where run_id = ${given} ${andThreadAllowed(allowed)}`,
-  )
-  if (!run) throw new RunloomError('not_found', `follow_up_to_run_id: Run ${given} not found`)
-  if (run.thread_id !== thread_id) {
-    throw new RunloomError(
-      'invalid',
-      `follow_up_to_run_id: run ${given} is one of another thread; name one of this thread`,
-    )
-  }
-  return sql`${given}`
 }
 
 /** What a thread keeps of a run's config, to rebuild a graph made by a factory: nothing that points at a checkpoint. */
