@@ -155,6 +155,7 @@ export async function startRuntime(config: Config, { logger, work = true }: Runt
     authenticate:
       auth?.authenticate ?? (config.api_keys.length > 0 ? byApiKey(new ApiKeys(config.api_keys)) : undefined),
     handlers: auth?.handlers,
+    model: config.model,
     logger,
     metrics,
     http,

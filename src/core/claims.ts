@@ -4,6 +4,7 @@ import sql, { join } from 'sql-template-tag'
 import { all, first, type Steps, transition } from '../db/database.ts'
 import { compare, type EventLines, eventRows, type Head, lockHeads, type Slice, write } from '../events/log.ts'
 import type { ClaimedRun, Interrupt } from './executor.ts'
+import { eraseMessages } from './messages.ts'
 import type { CancelAction, Run, RunStatus } from './runs.ts'
 import { eraseThread, refreshThread, type Thread } from './threads.ts'
 import { announceEnd } from './webhooks.ts'
@@ -331,6 +332,7 @@ export function* eraseRun(run: Run, how: 'rollback' | 'delete'): Steps<void> {
   yield sql`
     update lists set closed = 1 where thread_id = ${thread_id} and list_id in (
       select list_id from list_items where thread_id = ${thread_id} and run_id = ${run_id})`
+  yield* eraseMessages(run)
   for (const table of RUN_TABLES) yield sql`delete from ${table} where thread_id = ${thread_id} and run_id = ${run_id}`
 }
 

@@ -16,6 +16,7 @@ import { type ClaimOptions, endRun, eraseRun, KEY_LIFETIME_MS, startRun } from '
 import { RunloomError } from './errors.ts'
 import type { ClaimedRun } from './executor.ts'
 import { jsonText } from './json.ts'
+import { predecessorOf } from './lineage.ts'
 import { checkQuestions } from './questions.ts'
 import { type QueueLimits, refuseFullQueue, refuseLongQueue } from './queue.ts'
 import { merge, type RunConfig, threadConfig } from './run-config.ts'
@@ -46,6 +47,8 @@ export interface Run {
   metadata: string
   kwargs: string
   multitask_strategy: string
+  /** The run of this thread that it goes on from. */
+  follow_up_to_run_id: string | null
   created_at: string
   updated_at: string
   started_at: string | null
@@ -85,6 +88,8 @@ export interface CreateRun extends Guarded {
   /** Where neither the request nor its assistant has one. */
   recursion_limit?: number
   multitask_strategy: MultitaskStrategy
+  /** A run of the thread; without one, the newest that succeeded. */
+  follow_up_to_run_id?: string
   after_ms: number
   /** Headers of the request that the graph may see; the thread does not keep them. */
   headers?: Record<string, string>
@@ -128,11 +133,12 @@ export const createRun = transition(import.meta.url, 'createRun', function* (arg
   const { config, context, metadata } = merge(args, assistant, thread)
   const kwargs = jsonText({ ...args.kwargs, config, context })
   const { run_id } = args
+  const predecessor = yield* predecessorOf(args, thread)
   yield sql`
     insert into runs (run_id, thread_id, position, kind, assistant_id, status, metadata, kwargs, multitask_strategy,
-      created_at, updated_at, not_before, crashes, auth_user)
+      follow_up_to_run_id, created_at, updated_at, not_before, crashes, auth_user)
     values (${run_id}, ${thread.thread_id}, ${position}, 'graph', ${assistant.assistant_id}, 'pending',
-      ${jsonText(metadata)}, ${kwargs}, ${args.multitask_strategy}, now_iso(), now_iso(),
+      ${jsonText(metadata)}, ${kwargs}, ${args.multitask_strategy}, ${predecessor}, now_iso(), now_iso(),
       now_ms() + ${args.after_ms}, 0, ${args.auth_user ?? null})`
   yield sql`insert into run_heads (run_id, attempt, last_seq, ended) values (${run_id}, 0, 0, 0)`
   yield sql`

@@ -65,6 +65,7 @@ const COPIES: [table: Sql, columns: Sql, values?: (thread_id: string, copy_id: s
   [sql`lists`, sql`list_id, run_id, parent_id, parent_length, closed`],
   [sql`list_items`, sql`list_id, idx, run_id, data, exact`],
   [sql`blobs`, sql`hash, run_id, data, exact`],
+  [sql`messages`, sql`seq, run_id, message_id, event_type, content, caller, created_at`],
 ]
 
 function owner(thread_id: string): string {

@@ -18,6 +18,7 @@ export interface ThreadStorage {
   pending_writes: Amount
   /** The logs of the runs, with the values that only they refer to. */
   events: Amount
+  messages: Amount
 }
 
 export const threadStorage = transition(
@@ -33,6 +34,7 @@ export const threadStorage = transition(
     const pending_writes = yield* amount(sql`octet_length(exact)`, sql`checkpoint_writes ${mine}`)
     const runs = sql`select run_id from runs ${mine}`
     const log = yield* amount(sql`octet_length(data)`, sql`run_events where run_id in (${runs})`, sql`sum(lines)`)
+    const messages = yield* amount(sql`octet_length(content)`, sql`messages ${mine}`)
     const stored = yield* storedValues(thread_id)
     const { by_channel, referred, inline } = yield* channelValues(thread_id, stored)
     const values = add(...[...stored].filter(([id]) => referred.has(id)).map(([, value]) => value), inline)
@@ -41,11 +43,12 @@ export const threadStorage = transition(
     const events = { count: log.count, bytes: log.bytes + rest.bytes }
     return {
       thread_id,
-      total_bytes: checkpoints.bytes + values.bytes + pending_writes.bytes + events.bytes,
+      total_bytes: checkpoints.bytes + values.bytes + pending_writes.bytes + events.bytes + messages.bytes,
       checkpoints,
       channel_values: { ...values, by_channel },
       pending_writes,
       events,
+      messages,
     }
   },
 )

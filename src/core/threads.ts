@@ -24,6 +24,8 @@ export interface Thread {
   turn_at: number
   last_position: number
   last_thread_seq: number
+  /** The highest number that a message had which was rolled back; null before the first such. */
+  last_message_seq: number | null
   /** 1: made for one stateless run; searches leave it out, and it is swept after the replay retention. */
   hidden: number
   ttl_minutes: number | null
@@ -114,8 +116,16 @@ export const deleteIdleThread = transition(
   },
 )
 
-/** A thread's state: rows that go where the thread goes. */
-const STATE_TABLES = [sql`checkpoints`, sql`checkpoint_writes`, sql`lists`, sql`list_items`, sql`blobs`]
+/** What is said and stored on a thread: rows that go where the thread goes. */
+const STATE_TABLES = [
+  sql`checkpoints`,
+  sql`checkpoint_writes`,
+  sql`lists`,
+  sql`list_items`,
+  sql`blobs`,
+  sql`messages`,
+  sql`model_calls`,
+]
 
 /** Reads a thread and holds it until the end of the transaction. */
 export function* lockThread(thread_id: string, allowed?: Filter): Steps<Thread> {

@@ -37,6 +37,7 @@ const MIGRATIONS: readonly string[] = [
   -- due_at: when the thread next needs a worker. While a run executes it is the end of that run's lease.
   -- turn_at: when its last run ended; a queued one is due from then on, behind threads that have waited longer.
   -- expires_at: ttl_minutes after the thread was last used; null when it has no time to live, or was pruned since.
+  -- last_message_seq: what a rollback took back; the next message has a higher number.
   -- resting_status, interrupts, error, state: what the last run left, status is that, or busy while runs are in flight.
   create table threads (
     thread_id text primary key,
@@ -54,6 +55,7 @@ const MIGRATIONS: readonly string[] = [
     turn_at bigint not null default 0,
     last_position bigint not null,
     last_thread_seq bigint not null,
+    last_message_seq bigint,
     hidden integer not null,
     ttl_minutes double precision,
     ttl_strategy text,
@@ -74,6 +76,7 @@ const MIGRATIONS: readonly string[] = [
     metadata text not null,
     kwargs text not null,
     multitask_strategy text not null,
+    follow_up_to_run_id text,
     created_at text not null,
     updated_at text not null,
     started_at text,
@@ -119,6 +122,46 @@ const MIGRATIONS: readonly string[] = [
     at_ms bigint not null,
     primary key (run_id, seq)
   );
+
+  create table messages (
+    thread_id text not null,
+    seq bigint not null,
+    run_id text not null,
+    message_id text not null,
+    event_type text not null,
+    content text not null,
+    caller text,
+    created_at text not null,
+    primary key (thread_id, seq)
+  );
+  create unique index messages_identity on messages (thread_id, message_id, run_id);
+  create index messages_run on messages (thread_id, run_id, seq);
+
+  create table model_calls (
+    thread_id text not null,
+    run_id text not null,
+    call_id text not null,
+    model text not null,
+    caller text not null,
+    input_tokens bigint not null,
+    output_tokens bigint not null,
+    total_tokens bigint not null,
+    cache_read_tokens bigint not null,
+    primary key (thread_id, run_id, call_id)
+  );
+
+  create table feedback (
+    feedback_id text primary key,
+    thread_id text not null,
+    run_id text not null references runs (run_id) on delete cascade,
+    user_id text not null,
+    message_id text,
+    rating integer not null,
+    comment text,
+    created_at text not null
+  );
+  create unique index feedback_once on feedback (thread_id, run_id, user_id);
+  create index feedback_run on feedback (run_id);
 
   create table idempotency_keys (
     face text not null,

@@ -30,6 +30,7 @@ import {
   type WriteRow,
   writeBulks,
 } from './checkpoint-rows.ts'
+import { messageBulks } from './message-rows.ts'
 import { decode, decodeExact, exactText, toWire, wireText } from './serde.ts'
 import type { Hydrated, StateCache } from './state-cache.ts'
 import { KnownList } from './state-lists.ts'
@@ -49,6 +50,8 @@ export interface CheckpointerOptions {
   /** Resolves when all rows given to `write` are committed. Needed where `write` resolves earlier. */
   flush?: () => Promise<void>
   cache: StateCache
+  /** The tag of the model call that made a message; undefined where it has none. */
+  callerOf?: (message_id: string) => string | undefined
   /** Goes under the metadata of every checkpoint: `run_id`, `graph_id`, the run's metadata and the like. */
   metadata?: Record<string, unknown>
 }
@@ -153,7 +156,7 @@ export class Checkpointer extends BaseCheckpointSaver {
       metadata: jsonText(toWire({ ...this.#options.metadata, ...metadata })),
     }
     this.#remember({ ...seen, channels })
-    await this.#write([...writes, checkpointBulk(row)])
+    await this.#write([...writes, checkpointBulk(row), ...this.#said(place, parent_id, channels, channel_values)])
     return { configurable: { ...place, checkpoint_id: checkpoint.id } }
   }
 
@@ -172,6 +175,21 @@ export class Checkpointer extends BaseCheckpointSaver {
     this.#options.cache.drop(thread_id)
     for (const [key, seen] of this.#seen) if (seen.thread_id === thread_id) this.#seen.delete(key)
     this.#states.set(thread_id, new StateWriter({ thread_id, run_id: this.#options.run_id }))
+  }
+
+  /** What a checkpoint of the root adds to the thread's messages. */
+  #said(
+    { thread_id, checkpoint_ns }: Omit<Place, 'checkpoint_id'>,
+    parent_id: string | undefined,
+    channels: Record<string, Entry>,
+    { messages: values }: Record<string, unknown>,
+  ): Bulk[] {
+    const { messages: entry } = channels
+    if (checkpoint_ns !== '' || !entry || !Array.isArray(values)) return []
+    const parent = parent_id && this.#seen.get(keyOf({ thread_id, checkpoint_ns, checkpoint_id: parent_id }))
+    const known = this.#stateOf(thread_id).common(entry, parent ? parent.channels.messages : undefined)
+    const { run_id, callerOf, metadata } = this.#options
+    return messageBulks({ thread_id, run_id, callerOf, replaced: metadata?.regenerate_from_run_id }, values, known)
   }
 
   #place({ configurable = {}, ...config }: RunnableConfig): Place | undefined {

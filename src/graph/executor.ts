@@ -10,6 +10,7 @@ import { RunCallbacks } from './callbacks.ts'
 import { Checkpointer } from './checkpointer.ts'
 import { fromHead, type RunConfig, type RunRequest, runConfig, streamModes } from './executor-config.ts'
 import { bind, type CompiledGraph, type GraphConfig } from './load.ts'
+import { ModelCalls } from './model-calls.ts'
 import { type Chunk, interruptsOf, Recording, type RecordingLimits } from './recording.ts'
 import { type Start, startOf } from './recovery.ts'
 import { wireText } from './serde.ts'
@@ -40,9 +41,11 @@ export function graphExecutor(ports: GraphPorts): Executor {
     const db = patient(ports.db, signal)
     const { write, flush } = recording
     const metadata = config.metadata
-    const checkpointer = new Checkpointer({ db, thread_id, run_id, state, write, flush, cache, metadata })
+    const calls = new ModelCalls({ thread_id, run_id }, write)
+    const callerOf = calls.tagOf
+    const checkpointer = new Checkpointer({ db, thread_id, run_id, state, write, flush, cache, callerOf, metadata })
     const graph = bind(loaded, { checkpointer, store })
-    const execution = new Execution(graph, recording)
+    const execution = new Execution(graph, recording, calls)
     try {
       const start = await startOf({ db, graph, claimed, request, config, recording })
       signal.throwIfAborted()
@@ -60,14 +63,16 @@ export function graphExecutor(ports: GraphPorts): Executor {
 class Execution {
   readonly #graph: CompiledGraph
   readonly #recording: Recording
+  readonly #calls: ModelCalls
   readonly #interrupts: Record<string, Interrupt[]> = {}
   #atBreakpoint = false
   /** The root's next nodes, where its newest checkpoint event still says so. */
   #next: string[] | undefined
 
-  constructor(graph: CompiledGraph, recording: Recording) {
+  constructor(graph: CompiledGraph, recording: Recording, calls: ModelCalls) {
     this.#graph = graph
     this.#recording = recording
+    this.#calls = calls
   }
 
   /** Resolves when the graph came to rest; rejects when it failed, or as soon as the signal is aborted. */
@@ -84,6 +89,7 @@ class Execution {
     const stop = AbortSignal.any([signal, failed.signal])
     // Models are held back while the log cannot keep up: nothing else bounds what they produce.
     const callbacks = new RunCallbacks({ take: chunk => record(asChunk(chunk)), room: () => writer.room() })
+    callbacks.addHandler(this.#calls.handler)
     const streamMode = [...RECORDED_MODES, ...['debug', 'tools'].filter(mode => asked.includes(mode))]
     const options = { ...config, callbacks, streamMode, subgraphs: true, signal: stop }
     const chunks = asked.includes('events') ? this.#events(input, options) : this.#chunks(input, options)

@@ -157,9 +157,9 @@ export function interruptsOf(payload: unknown): unknown[] | undefined {
   return Array.isArray(interrupts) ? interrupts : undefined
 }
 
-/** Not the values that events refer to as well. */
+/** A checkpoint and what is stored with it; not the values that events refer to as well, nor what was spent. */
 function isCheckpoint({ each }: Bulk): boolean {
-  return each.startsWith('insert into checkpoint')
+  return each.startsWith('insert into checkpoint') || each.startsWith('insert into messages')
 }
 
 function isState(payload: unknown): payload is Record<string, unknown> {

@@ -139,6 +139,14 @@ export class Lists {
     return [...this.#held.values()].includes(holder)
   }
 
+  /** How many items of another list a held one begins with: those up to where it forked from it. */
+  sharedWith(list_id: string, [, other_id, length]: ListRef): number {
+    const chain = [...this.#held.keys()].find(list => list.list_id === list_id)?.chain ?? []
+    const other = chain.findIndex(link => link.list_id === other_id)
+    const next = chain[other + 1]
+    return other < 0 || !next ? 0 : Math.min(length, next.from)
+  }
+
   /** The reference under which an array is stored, and the rows that are not stored yet. */
   intern(holder: string, values: readonly unknown[]): { ref: ListRef; bytes: number; rows: ListRows } {
     const rows: ListRows = { lists: [], list_items: [] }

@@ -133,6 +133,15 @@ export class StateWriter {
     return this.#blobEntry(value, stored as Stored)
   }
 
+  /** How many of an array's values, from the first, are surely those of an earlier one; both as `entry` returned them. */
+  common(entry: Entry, earlier: Entry | undefined): number {
+    if (entry[0] === 'v' && earlier?.[0] === 'v' && entry[1].startsWith(earlier[1].slice(0, -1))) {
+      return JSON.parse(earlier[1]).length
+    }
+    if (entry[0] !== 'l' || earlier?.[0] !== 'l') return 0
+    return entry[1] === earlier[1] ? earlier[2] : this.#lists.sharedWith(entry[1], earlier)
+  }
+
   /** Whether this writer knows what an entry stands for, so that `entry` notices a change made in place. */
   knows(entry: Entry): boolean {
     if (entry[0] === 'v') return true

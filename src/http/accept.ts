@@ -63,7 +63,7 @@ async function create(ports: Ports, args: CreateRun): Promise<Run> {
 
 function toCreate({ ttl, pickHeaders }: Ports, c: Context, face: Face, request: RunRequest): CreateRun {
   const thread_id = c.req.param('thread_id') ?? request.thread_id
-  const { recursion_limit } = request
+  const { recursion_limit, follow_up_to_run_id } = request
   const if_not_exists = whenUnknown(request, thread_id)
   if (thread_id !== undefined && if_not_exists !== 'reject') parse(face.thread_id, thread_id, 'thread_id')
   return {
@@ -78,6 +78,7 @@ function toCreate({ ttl, pickHeaders }: Ports, c: Context, face: Face, request: 
     headers: pickHeaders(c.req.raw.headers),
     ...(ttl && { ttl }),
     ...(recursion_limit !== undefined && { recursion_limit }),
+    ...(follow_up_to_run_id !== undefined && { follow_up_to_run_id }),
   }
 }
 

@@ -28,6 +28,8 @@ export interface Face {
 export interface RunRequest extends protocol.CreateRun {
   /** The thread that a call without one in its path names in its body. */
   thread_id?: string
+  /** The run that it goes on from, where the client says so. */
+  follow_up_to_run_id?: string
   /** Where neither the request nor its assistant has one. */
   recursion_limit?: number
 }

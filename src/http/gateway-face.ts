@@ -19,7 +19,7 @@ export const gateway: Face = {
   base: '/api',
   thread_id: protocol.threadId,
   request(ports, text, onThread) {
-    const { assistant_id, command, follow_up_to_run_id: _, ...given } = parseBody(text, protocol.createRun)
+    const { assistant_id, command, follow_up_to_run_id, ...given } = parseBody(text, protocol.createRun)
     if (command?.action != null) {
       throw new RunloomError('unsupported', 'command.action is not served; cancel the run with action=rollback instead')
     }
@@ -36,6 +36,7 @@ export const gateway: Face = {
       command,
       assistant_id: assistantNamed(ports, assistant_id),
       recursion_limit: RECURSION_LIMIT,
+      ...(follow_up_to_run_id != null && { follow_up_to_run_id }),
       ...(thread_id !== undefined && { thread_id }),
     }
   },

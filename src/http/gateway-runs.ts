@@ -27,7 +27,7 @@ export function threadRunRoutes(ports: Ports) {
   const one = `${path}/:run_id` as const
   return creates(new Hono(), ports, path)
     .get(path, c => list(ports, c))
-    .get(one, async c => c.json(await gatewayRun(await findRun(ports, c))))
+    .get(one, async c => c.json(await gatewayRun(ports.db, await findRun(ports, c))))
     .delete(one, async c => {
       await removeRun(ports, await keyOf(ports, c, 'threads:delete'), c.req.raw.signal)
       return c.json({ deleted: true })
@@ -42,7 +42,7 @@ function creates(app: Hono, ports: Ports, path: string): Hono {
     .post(path, async c => {
       const { run } = await accept(ports, c, gateway)
       c.header('location', `${gateway.runPath(run, true)}/stream`)
-      return c.json(await gatewayRun(run))
+      return c.json(await gatewayRun(ports.db, run))
     })
     .post(`${path}/stream`, async c => streamAccepted(ports, c, gateway, await accept(ports, c, gateway)))
     .post(`${path}/wait`, async c => waitForAccepted(ports, c, gateway, await accept(ports, c, gateway)))
@@ -60,7 +60,7 @@ async function list(ports: Ports, c: Context): Promise<Response> {
     ...(status != null && { status }),
     ...(select && { columns: columnsOf(select) }),
   })
-  return c.json(await gatewayRuns(runs, select))
+  return c.json(await gatewayRuns(ports.db, runs, select))
 }
 
 /** Shows the run in the modes that it was created with. With an `action` it is stopped first; then `wait` sends no stream. */

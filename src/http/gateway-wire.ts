@@ -1,6 +1,8 @@
 // Rows as the gateway dialect shows them (contracts: gateway §1.3).
 import { assistantId } from '../core/ids.ts'
 import { isEnded, type Run } from '../core/runs.ts'
+import { type RunTotals, runTotals } from '../core/usage.ts'
+import type { Database } from '../db/database.ts'
 import { RUN_FIELDS, type RunField } from '../protocol/gateway.ts'
 import { endingOf } from './face.ts'
 
@@ -17,6 +19,7 @@ const FIELDS: Record<Exclude<RunField, keyof RunTotals>, Shown> = {
   thread_id: own('thread_id'),
   assistant_id: { columns: ['assistant_id', 'kwargs'], show: assistantName },
   status: own('status'),
+  follow_up_to_run_id: own('follow_up_to_run_id'),
   metadata: { columns: ['metadata'], show: run => JSON.parse(run.metadata) },
   kwargs: { columns: ['kwargs'], show: run => masked(JSON.parse(run.kwargs)) },
   multitask_strategy: own('multitask_strategy'),
@@ -26,13 +29,16 @@ const FIELDS: Record<Exclude<RunField, keyof RunTotals>, Shown> = {
   stop_reason: { columns: ['status', 'ending'], show: stopReason },
 }
 
-/** Runs with the selected fields; all of them without a selection. */
+/** Runs of one thread with the selected fields; all of them without a selection. */
 export async function gatewayRuns(
+  db: Database,
   runs: Run[],
   select?: readonly RunField[] | null,
 ): Promise<Record<string, unknown>[]> {
   const fields = select ?? RUN_FIELDS
-  const totals = fields.some(isTotal) ? await totalsOf(runs) : {}
+  const thread_id = runs[0]?.thread_id
+  const run_ids = runs.map(run => run.run_id)
+  const totals = thread_id && fields.some(isTotal) ? await db.run(runTotals, { thread_id, run_ids }) : {}
   return runs.map(run =>
     Object.fromEntries(
       fields.map(field => [field, isTotal(field) ? totals[run.run_id]?.[field] : FIELDS[field].show(run)]),
@@ -40,8 +46,8 @@ export async function gatewayRuns(
   )
 }
 
-export async function gatewayRun(run: Run): Promise<Record<string, unknown>> {
-  return (await gatewayRuns([run]))[0] as Record<string, unknown>
+export async function gatewayRun(db: Database, run: Run): Promise<Record<string, unknown>> {
+  return (await gatewayRuns(db, [run]))[0] as Record<string, unknown>
 }
 
 /** The columns that a selection of fields needs. */
@@ -52,23 +58,6 @@ export function columnsOf(select: readonly RunField[]): (keyof Run)[] {
 
 function isTotal(field: RunField): field is keyof RunTotals {
   return !(field in FIELDS)
-}
-
-const NOTHING = {
-  total_input_tokens: 0,
-  total_output_tokens: 0,
-  total_tokens: 0,
-  llm_call_count: 0,
-  lead_agent_tokens: 0,
-  subagent_tokens: 0,
-  middleware_tokens: 0,
-  message_count: 0,
-}
-type RunTotals = typeof NOTHING
-
-/** What runs of one thread came to in numbers, by run id. */
-async function totalsOf(runs: Run[]): Promise<Record<string, RunTotals>> {
-  return Object.fromEntries(runs.map(({ run_id }) => [run_id, NOTHING]))
 }
 
 /** Why a run ended before it was done: `cancelled`, `superseded`, `failed`, `timeout`, `crashed`. */

@@ -6,7 +6,7 @@ import * as crons from '../protocol/crons.ts'
 import * as runs from '../protocol/runs.ts'
 import * as store from '../protocol/store.ts'
 import * as threads from '../protocol/threads.ts'
-import { GATEWAY_SCHEMAS, gatewayRows } from './gateway-operations.ts'
+import { GATEWAY_SCHEMAS, gatewayDataRows, gatewayRows } from './gateway-operations.ts'
 
 /** The bodies of requests, as they are validated. */
 export const SCHEMAS = {
@@ -54,6 +54,7 @@ export interface Operation {
   answer: 'json' | 'object' | 'array' | 'integer' | 'stream' | 'empty' | 'cancel' | 'text'
 }
 
+/** A line of the table. */
 export type Row = [
   operation: `${Uppercase<Operation['method']>} /${string}`,
   answer: Operation['answer'],
@@ -194,6 +195,7 @@ export const operations: Operation[] = [
   ...table('runs', 'Stateless runs', statelessRows),
   ...table('runs', 'Crons', cronRows),
   ...table('store', 'Store', storeRows),
+  ...table('threads', 'Gateway', gatewayDataRows),
   ...table('always', 'System', [['GET /ok', 'object', 'Whether it is there', { query: { check_db: common.flag } }]]),
   ...table('meta', 'System', metaRows),
   ...table('assistants', 'Gateway: assistants', gateway.assistants),

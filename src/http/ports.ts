@@ -47,6 +47,8 @@ export interface Ports {
   pickHeaders: HeaderPicker
   /** Of threads that are created without one. */
   ttl: Ttl | undefined
+  /** The built-in agent's, as `provider:name`; undefined for the offline one. */
+  model: string | undefined
   /** Of this package. */
   version: string
   langgraph_version: string

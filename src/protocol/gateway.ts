@@ -70,6 +70,7 @@ export const RUN_FIELDS = [
   'metadata',
   'kwargs',
   'multitask_strategy',
+  'follow_up_to_run_id',
   'created_at',
   'updated_at',
   'error',

@@ -6,10 +6,11 @@ import { newId } from '../../src/core/ids.ts'
 import { eventually } from '../api/harness.ts'
 import { answers } from '../fixtures/auth/auth.ts'
 import { forEachDatabase } from '../support/databases.ts'
+import { GATEWAY_DATA, TALK } from './gateway-data-routes.ts'
 import { type AuthServer, startAuthServer } from './harness.ts'
 
 /** What alice has. */
-interface World {
+export interface World {
   mark: string
   assistant_id: string
   /** A thread whose run has ended. */
@@ -20,12 +21,16 @@ interface World {
   /** A thread with a run that waits. */
   waiting: { thread_id: string; run_id: string }
   cron_id: string
+  /** Hers, on that run. */
+  feedback_id: string
+  /** A thread with a question and an answer. */
+  talk_id: string
 }
 
 /** What bob gets: a status, or 200 and this body. `open`: what everybody gets; `known`: everybody who is known. */
 type Foreign = 404 | 409 | 204 | 'open' | 'known' | { body: unknown }
 
-type Case = [foreign: Foreign, path: string, body?: unknown]
+export type Case = [foreign: Foreign, path: string, body?: unknown]
 
 const SCHEDULE = { schedule: '0 0 1 1 *' }
 
@@ -128,6 +133,7 @@ const ROOT: Record<string, (world: World) => Case> = {
   'DELETE /store/items': w => [404, '/store/items', { namespace: [w.mark], key: 'k' }],
   'POST /store/items/search': w => [{ body: { items: [] } }, '/store/items/search', { namespace_prefix: [w.mark] }],
   'POST /store/namespaces': w => [{ body: { namespaces: [] } }, '/store/namespaces', { prefix: [w.mark] }],
+  ...GATEWAY_DATA,
 }
 
 /** Routes of the root that the gateway dialect has, too; the rest of them is below. */
@@ -201,6 +207,12 @@ forEachDatabase('every route', open => {
     const pending = await alice('POST', `/threads/${waiting.thread_id}/runs`, delayed)
     const { cron_id } = await alice('POST', '/runs/crons', { ...SCHEDULE, assistant_id, metadata })
     await alice('PUT', '/store/items', { namespace: [mark], key: 'k', value: { n: 1 } })
+    const feedback = await alice('PUT', `/api/threads/${thread_id}/runs/${run_id}/feedback`, { rating: 1 })
+    const talk = await alice('POST', '/threads', { metadata })
+    for (const message of TALK) {
+      const asked = { assistant_id: 'talk', input: { messages: [message] } }
+      await alice('POST', `/threads/${talk.thread_id}/runs/wait`, asked)
+    }
     const [delivery] = await alice('GET', `/threads/${thread_id}/runs/${run_id}/webhooks`)
     return {
       mark,
@@ -211,6 +223,8 @@ forEachDatabase('every route', open => {
       delivery_id: delivery.delivery_id,
       waiting: { thread_id: waiting.thread_id, run_id: pending.run_id },
       cron_id,
+      feedback_id: feedback.feedback_id,
+      talk_id: talk.thread_id,
     }
   }
 
@@ -225,6 +239,7 @@ forEachDatabase('every route', open => {
       alice('GET', `/runs/crons/${cron_id}`),
       alice('POST', '/store/items/search', { namespace_prefix: [mark] }),
       alice('POST', '/threads/count', { metadata: { mark } }),
+      alice('GET', `/api/runs/${run_id}/feedback`),
       alice('GET', `/threads/${thread_id}/runs/${run_id}/webhooks`),
     ])
   }

@@ -192,6 +192,35 @@ forEachDatabase('creating a run', open => {
     })
   })
 
+  describe('follows up to', () => {
+    test('the newest run of the thread that succeeded, or none', async () => {
+      const first = await begin(core)
+      const { thread_id, run_id } = first.run
+      assert.equal(first.run.follow_up_to_run_id, null)
+      const waiting = await create(core, { thread_id })
+      assert.equal(waiting.run.follow_up_to_run_id, null, 'what has not succeeded is not gone on from')
+      await finish(core, first)
+      const [failing] = await claim(core)
+      await finish(core, failing as NonNullable<typeof failing>, { status: 'error' })
+      assert.equal((await create(core, { thread_id })).run.follow_up_to_run_id, run_id)
+    })
+
+    test('the run that is named, if it is one of the thread', async () => {
+      const { run } = await create(core)
+      const { thread_id, run_id } = run
+      const next = await create(core, { thread_id, follow_up_to_run_id: run_id })
+      assert.equal(next.run.follow_up_to_run_id, run_id)
+      const code = (args: Parameters<typeof create>[1]) =>
+        create(core, args).then(
+          () => assert.fail('it was accepted'),
+          (error: RunloomError) => [error.code, /follow_up_to_run_id/.test(error.message)],
+        )
+      assert.deepEqual(await code({ thread_id, follow_up_to_run_id: newId() }), ['not_found', true])
+      assert.deepEqual(await code({ follow_up_to_run_id: run_id }), ['invalid', true])
+      assert.deepEqual(await code({ thread_id: await newThread(core), follow_up_to_run_id: run_id }), ['invalid', true])
+    })
+  })
+
   describe('with strategy reject', () => {
     test('of twenty at once on an idle thread one is accepted, and the others name it', async () => {
       const thread_id = await newThread(core)

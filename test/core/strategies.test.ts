@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, beforeEach, describe, test } from 'node:test'
 import type { ClaimedRun } from '../../src/core/executor.ts'
 import { newId } from '../../src/core/ids.ts'
+import { messageRows } from '../../src/core/messages.ts'
 import { appendSlices } from '../../src/events/log.ts'
 import { checkpointWrite } from '../events/support.ts'
 import { forEachDatabase } from '../support/databases.ts'
@@ -46,15 +47,25 @@ forEachDatabase('a run that makes others give way', open => {
 
   /** A row in every table that a run writes. */
   async function storeState({ run: { run_id, thread_id }, attempt, last_seq }: ClaimedRun, id: string) {
-    await core.db.run(appendSlices, [
-      { run_id, attempt, last_seq, commits: 0, events: [], writes: [checkpointWrite(thread_id, id, run_id)] },
-    ])
+    const said = {
+      thread_id,
+      run_id,
+      message_id: id,
+      event_type: 'llm.human.input',
+      content: '{}',
+      caller: null,
+      replaced_run_id: null,
+    }
+    const writes = [checkpointWrite(thread_id, id, run_id), messageRows([said])]
+    await core.db.run(appendSlices, [{ run_id, attempt, last_seq, commits: 0, events: [], writes }])
     await core.sql`insert into checkpoints (thread_id, checkpoint_ns, checkpoint_id, run_id, checkpoint, channels, metadata)
       values (${thread_id}, '', ${id}, ${run_id}, '{}', '{}', '{}')`
     await core.sql`insert into lists (thread_id, list_id, run_id, parent_length, closed)
       values (${thread_id}, ${id}, ${run_id}, 0, 0)`
     await core.sql`insert into list_items (thread_id, list_id, idx, run_id, data) values (${thread_id}, ${id}, 0, ${run_id}, '1')`
     await core.sql`insert into blobs (thread_id, hash, run_id, data) values (${thread_id}, ${id}, ${run_id}, '1')`
+    await core.sql`insert into feedback (feedback_id, thread_id, run_id, user_id, rating, created_at)
+      values (${newId()}, ${thread_id}, ${run_id}, 'me', 1, now_iso())`
   }
 
   const settled = async (thread_id: string) => {
@@ -181,8 +192,8 @@ forEachDatabase('a run that makes others give way', open => {
           ? `select m.name as name from sqlite_master m join pragma_table_info(m.name) c where m.type = 'table' and c.name = 'run_id'`
           : `select table_name as name from information_schema.columns where column_name = 'run_id' and table_schema = 'public'`
       const rows = await core.db.run(anySql, { strings: [columns], values: [] })
-      // A key keeps saying that its run is gone; a delivery is still to be made.
-      const kept = ['idempotency_keys', 'webhook_deliveries']
+      // A key keeps saying that its run is gone; a delivery is still to be made; what was spent is spent.
+      const kept = ['idempotency_keys', 'webhook_deliveries', 'model_calls']
       const expected = [...kept, ...RUN_TABLES]
       assert.deepEqual(rows.map(row => row.name).sort(), expected.sort())
     })

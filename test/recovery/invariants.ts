@@ -39,7 +39,8 @@ const NEVER: Readonly<Record<string, string>> = {
     left join lists l on l.thread_id = i.thread_id and l.list_id = i.list_id where l.list_id is null`,
   'rows of a thread that is gone': `
     select distinct thread_id from checkpoints where thread_id not in (select thread_id from threads)
-    union select distinct thread_id from list_items where thread_id not in (select thread_id from threads)`,
+    union select distinct thread_id from list_items where thread_id not in (select thread_id from threads)
+    union select distinct thread_id from messages where thread_id not in (select thread_id from threads)`,
   'a delayed run started early': `
     select run_id, started_at, created_at, not_before from runs
     where started_at < created_at and started_at is not null`,
@@ -54,6 +55,7 @@ const RUN_TABLES = [
   'lists',
   'list_items',
   'blobs',
+  'messages',
 ]
 
 /** The violations that the tables show. */

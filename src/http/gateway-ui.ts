@@ -1,0 +1,153 @@
+// The other calls of a page written for the gateway dialect (contracts: gateway §5): what this server has is told, what it
+// has not is empty or switched off, so that the page shows the rest. Paths are relative to where the dialect is mounted.
+import { Hono } from 'hono'
+import { RunloomError } from '../core/errors.ts'
+import { getRun } from '../core/runs.ts'
+import { getThread } from '../core/threads.ts'
+import * as protocol from '../protocol/gateway-data.ts'
+import { onThread } from './access.ts'
+import { body } from './errors.ts'
+import { runKey } from './gateway-data.ts'
+import type { Ports } from './ports.ts'
+
+const OFF = { enabled: false }
+
+/** Answers that are the same for everyone, by path. */
+const ANSWERS: Readonly<Record<string, object>> = {
+  '/features': {
+    agents_api: OFF,
+    browser_control: OFF,
+    mcp_tasks: OFF,
+    subagent_batches: { enabled: false, repository_available: false, worker_running: false, max_running: 0 },
+    knowledge_base: { scope_selection_enabled: false },
+  },
+  '/suggestions/config': OFF,
+  '/input-polish/config': OFF,
+  '/skills': { skills: [] },
+  '/agents': { agents: [] },
+  '/user-profile': { content: null },
+  '/mcp/config': { mcp_servers: {} },
+  '/channels': { service_running: false, channels: {} },
+  '/channels/providers': { enabled: false, providers: [] },
+  '/channels/connections': { connections: [] },
+  '/scheduled-tasks': [],
+  '/memory': emptyMemory(),
+  '/memory/export': emptyMemory(),
+  '/memory/config': memoryConfig(),
+  '/memory/status': { config: memoryConfig(), data: emptyMemory() },
+}
+
+/** Answers about a thread, once it is known to exist. */
+const THREAD_ANSWERS: Readonly<Record<string, object>> = {
+  goal: { goal: null },
+  'mcp-tasks': [],
+  'uploads/list': { files: [], count: 0 },
+}
+
+/** The page asks before it has created the thread. */
+const UPLOAD_LIMITS = { max_files: 0, max_file_size: 0, max_total_size: 0 }
+
+const NO_CHANGES = {
+  available: false,
+  version: 1,
+  summary: {
+    created: 0,
+    modified: 0,
+    deleted: 0,
+    symlink_created: 0,
+    additions: 0,
+    deletions: 0,
+    truncated: false,
+  },
+  files: [],
+  limits: {},
+}
+
+/** What this server does not have, by the paths where it would be; what is answered above is not refused. */
+const UNSUPPORTED: Readonly<Record<string, readonly string[]>> = {
+  'file uploads': ['/threads/:thread_id/uploads', '/threads/:thread_id/uploads/:name'],
+  'branches of a thread': ['/threads/:thread_id/branches'],
+  'compacting a thread': ['/threads/:thread_id/compact'],
+  goals: ['/threads/:thread_id/goal'],
+  skills: ['/skills', '/skills/*'],
+  memory: ['/memory', '/memory/*'],
+  'MCP servers': ['/mcp/*'],
+  'custom agents': ['/agents', '/agents/*'],
+  'scheduled tasks under this face (use crons)': ['/scheduled-tasks', '/scheduled-tasks/*'],
+  'polishing a draft': ['/input-polish'],
+}
+
+export function gatewayUiRoutes(ports: Ports) {
+  const { db, model } = ports
+  const app = new Hono()
+  for (const [path, answer] of Object.entries(ANSWERS)) app.get(path, c => c.json(answer))
+  for (const [path, answer] of Object.entries(THREAD_ANSWERS)) {
+    app.get(`/threads/:thread_id/${path}`, async c => {
+      await db.run(getThread, await onThread(ports, c, 'threads:read'))
+      return c.json(answer)
+    })
+  }
+  app
+    .get('/models', c => c.json({ models: [describe(model)], token_usage: { enabled: true } }))
+    .get('/models/:name', c => {
+      const known = describe(model)
+      if (c.req.param('name') === known.name) return c.json(known)
+      throw new RunloomError('not_found', `Model '${c.req.param('name')}' not found; this server has ${known.name}`)
+    })
+    .get('/threads/:thread_id/uploads/limits', c => c.json(UPLOAD_LIMITS))
+    .post('/threads/:thread_id/suggestions', async c => {
+      await body(c, protocol.suggestions)
+      return c.json({ suggestions: [] })
+    })
+    .get('/threads/:thread_id/runs/:run_id/workspace-changes', async c => {
+      await db.run(getRun, await runKey(ports, c))
+      return c.json(NO_CHANGES)
+    })
+  for (const [feature, paths] of Object.entries(UNSUPPORTED)) {
+    for (const path of paths) app.all(path, refuse(feature))
+  }
+  return app
+}
+
+/** The built-in agent's model as the page's menu shows it. Nobody here knows what a provider's model can do. */
+function describe(spec: string | undefined) {
+  const name = spec ?? 'offline'
+  return {
+    name,
+    model: name.slice(name.indexOf(':') + 1),
+    display_name: spec === undefined ? 'Offline model' : name.slice(name.indexOf(':') + 1),
+    description: spec === undefined ? 'A few fixed rules; set RUNLOOM_MODEL for a real model' : null,
+    supports_thinking: false,
+    supports_reasoning_effort: false,
+    supports_vision: false,
+  }
+}
+
+function refuse(feature: string) {
+  return (): never => {
+    throw new RunloomError('unsupported', `This server does not have ${feature}`)
+  }
+}
+
+function emptyMemory() {
+  const nothing = { summary: '', updatedAt: '' }
+  return {
+    version: '1.0',
+    lastUpdated: '',
+    user: { workContext: nothing, personalContext: nothing, topOfMind: nothing },
+    history: { recentMonths: nothing, earlierContext: nothing, longTermBackground: nothing },
+    facts: [],
+  }
+}
+
+function memoryConfig() {
+  return {
+    enabled: false,
+    storage_path: '',
+    debounce_seconds: 30,
+    max_facts: 100,
+    fact_confidence_threshold: 0.7,
+    injection_enabled: false,
+    max_injection_tokens: 2000,
+  }
+}
