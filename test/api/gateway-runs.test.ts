@@ -7,7 +7,15 @@ import { eventually, say } from './harness.ts'
 
 const FIELDS = [
   ...['run_id', 'thread_id', 'assistant_id', 'status', 'metadata', 'kwargs', 'multitask_strategy'],
-  ...['created_at', 'updated_at', 'error', 'stop_reason', 'total_input_tokens', 'total_output_tokens'],
+  ...[
+    'follow_up_to_run_id',
+    'created_at',
+    'updated_at',
+    'error',
+    'stop_reason',
+    'total_input_tokens',
+    'total_output_tokens',
+  ],
   ...['total_tokens', 'llm_call_count', 'lead_agent_tokens', 'subagent_tokens', 'middleware_tokens', 'message_count'],
 ]
 
@@ -26,6 +34,30 @@ forEachServer('gateway runs', server => {
     )
     assert.deepEqual(run.kwargs.input, say('hi'))
     assert.deepEqual(await ask(server(), `/threads/${thread_id}/runs`), [run])
+  })
+
+  test('a run says which it follows, and what it has spent', async () => {
+    const [thread_id, other] = [threadName(), threadName()]
+    const body = { assistant_id: 'agent', input: say('What is 6 * 7?') }
+    const path = `/threads/${thread_id}/runs`
+    const first = await ask(server(), path, body)
+    await ask(server(), `${path}/${first.run_id}/join`)
+    assert.equal(first.follow_up_to_run_id, null)
+    const second = await ask(server(), path, body)
+    const named = await ask(server(), path, {
+      ...body,
+      follow_up_to_run_id: first.run_id,
+      multitask_strategy: 'enqueue',
+    })
+    assert.deepEqual([second.follow_up_to_run_id, named.follow_up_to_run_id], [first.run_id, first.run_id])
+    await ask(server(), `${path}/${named.run_id}/join`)
+    await refused(server(), 404, path, { ...body, follow_up_to_run_id: crypto.randomUUID() })
+    await refused(server(), 422, `/threads/${other}/runs`, { ...body, follow_up_to_run_id: first.run_id })
+    const { llm_call_count, message_count, total_tokens, lead_agent_tokens } = await ask(
+      server(),
+      `${path}/${first.run_id}`,
+    )
+    assert.deepEqual([llm_call_count, message_count, total_tokens], [2, 4, lead_agent_tokens])
   })
 
   test('creating says where the run is, in the words that the SDK appends to its base', async () => {
