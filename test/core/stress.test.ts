@@ -1,8 +1,9 @@
 // Everything at once, by chance, from several processes: whatever the order, nothing fails that has no reason to, no
 // connections lock each other out, and what is stored fits together.
 import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
 import { after, before, test } from 'node:test'
-import { handBack, renewLeases, sweep } from '../../src/core/claims.ts'
+import { type Claim, handBack, renewLeases, sweep } from '../../src/core/claims.ts'
 import { RunloomError } from '../../src/core/errors.ts'
 import type { ClaimedRun } from '../../src/core/executor.ts'
 import { type CancelAction, cancelRun, deleteRun, type MultitaskStrategy } from '../../src/core/runs.ts'
@@ -69,14 +70,16 @@ class Process {
         'interrupt',
         'rollback',
       ])
-      const claim = this.#below(2) ? { claim: CLAIM } : {}
+      const claim = this.#below(2) ? { claim: claimOnce() } : {}
       const created = await this.#try(multitask_strategy, () =>
         create(this.#core, { thread_id, multitask_strategy, ...claim }),
       )
       if (created?.claimed) this.#own(created.claimed)
     } else if (choice < 8) {
       const driving = [...this.#owned.keys()]
-      for (const claimed of (await this.#try('claim', () => claim(this.#core, { limit: 4, driving }))) ?? [])
+      for (const claimed of (await this.#try('claim', () =>
+        claim(this.#core, { ...claimOnce(), limit: 4, driving }),
+      )) ?? [])
         this.#own(claimed)
     } else if (choice < 12) {
       await this.#try('append', () => Promise.all([...this.#owned.values()].map(owned => this.#append(owned))))
@@ -121,7 +124,7 @@ class Process {
     else if (slice) {
       const { next } = await finish(this.#core, claimed, {
         slice,
-        claim: { ...CLAIM, driving: [...this.#owned.keys()] },
+        claim: { ...claimOnce(), driving: [...this.#owned.keys()] },
       })
       this.log.release(writer)
       if (next) this.#own(next)
@@ -155,6 +158,11 @@ class Process {
   #pick<T>(from: readonly T[]): T {
     return from[this.#below(from.length)] as T
   }
+}
+
+/** Each claim has an id of its own: what it took is found by it. */
+function claimOnce(): Claim {
+  return { ...CLAIM, worker_id: randomUUID() }
 }
 
 function expectFenced(error: unknown): undefined {
