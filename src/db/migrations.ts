@@ -282,6 +282,15 @@ const MIGRATIONS: readonly string[] = [
   );
   create index webhook_deliveries_due on webhook_deliveries (due_at) where due_at is not null;
   create index webhook_deliveries_run on webhook_deliveries (run_id);
+
+  -- Compiled workflows, kept for good.
+  create table plans (
+    owner text not null,
+    plan_hash text not null,
+    plan text not null,
+    created_at text not null,
+    primary key (owner, plan_hash)
+  );
   `,
 ]
 

@@ -20,6 +20,7 @@ import { systemRoutes } from './system.ts'
 import { threadStreamRoutes } from './thread-stream.ts'
 import { threadRoutes } from './threads.ts'
 import { webhookRoutes } from './webhooks.ts'
+import { workflowRoutes } from './workflows.ts'
 
 export interface AppOptions extends Pick<Around, 'custom'> {
   log_requests: boolean
@@ -34,6 +35,7 @@ export function createApp(ports: Ports, { log_requests, custom }: AppOptions): H
   app.onError(errorHandler(logger))
   app.notFound(c => c.json({ detail: `${c.req.method} ${c.req.path} is not served here` }, 404))
   mountAround(app, { http, custom, authenticate: authentication(ports.authenticate, http.mount_prefix) })
+  if (!http.disable_runs) app.route('/api/v1', workflowRoutes(ports))
   for (const routes of ourRoutes(ports)) app.route('/', routes)
   app.route('/api', gatewayRoutes(ports))
   return app

@@ -1,0 +1,59 @@
+// The face at /api/v1: its error bodies, and the id that every answer carries (contracts: workflows §1).
+import { randomUUID } from 'node:crypto'
+import { type Context, Hono } from 'hono'
+import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import { z } from 'zod'
+import { type ErrorCode, RunloomError } from '../core/errors.ts'
+import { errorFields, type Logger } from '../core/logger.ts'
+import { isOutage } from '../db/database.ts'
+import { Closing } from '../events/event-log.ts'
+
+const REQUEST_ID = 'x-modelrelay-request-id'
+
+const FACE: Record<ErrorCode, [ContentfulStatusCode, string]> = {
+  invalid: [400, 'VALIDATION_ERROR'],
+  malformed: [400, 'INVALID_INPUT'],
+  no_graph: [400, 'INVALID_INPUT'],
+  not_found: [404, 'NOT_FOUND'],
+  gone: [404, 'NOT_FOUND'],
+  conflict: [409, 'CONFLICT'],
+  unsupported: [501, 'NOT_IMPLEMENTED'],
+  unavailable: [503, 'SERVICE_UNAVAILABLE'],
+}
+
+/** A router of this face: errors in its form, a request id on every answer, 404 for what it does not serve. */
+export function v1App(logger: Logger) {
+  const app = new Hono<{ Variables: { request_id: string } }>()
+  app.use(async (c, next) => {
+    c.set('request_id', randomUUID())
+    c.header(REQUEST_ID, c.get('request_id'))
+    await next()
+  })
+  app.onError((error, c) => failed(logger, error, c))
+  return app
+}
+
+export function notServed(c: Context): Response {
+  return answer(c, 404, 'NOT_FOUND', `${c.req.method} ${c.req.path} is not served here`)
+}
+
+function failed(logger: Logger, error: Error, c: Context): Response {
+  if (error instanceof RunloomError) {
+    const [status, code] = FACE[error.code]
+    return answer(c, status, code, error.message, error.details)
+  }
+  if (error instanceof z.ZodError) {
+    const fields = error.issues.map(({ path, message }) => ({ field: path.join('.') || 'body', message }))
+    const text = fields.map(({ field, message }) => `${field}: ${message}`).join('; ')
+    return answer(c, 400, 'VALIDATION_ERROR', text, { fields })
+  }
+  if (error instanceof Closing) return answer(c, 503, 'SERVICE_UNAVAILABLE', error.message)
+  logger('error', 'a request failed', { method: c.req.method, path: c.req.path, ...errorFields(error) })
+  if (isOutage(error)) return answer(c, 503, 'SERVICE_UNAVAILABLE', 'The database cannot be used just now; try again')
+  return answer(c, 500, 'INTERNAL_ERROR', 'Internal server error; the server log has the reason')
+}
+
+function answer(c: Context, status: ContentfulStatusCode, code: string, message: string, more: object = {}): Response {
+  const request_id = c.get('request_id')
+  return c.json({ error: code, code, message, request_id, ...more }, status, { [REQUEST_ID]: request_id })
+}
