@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Hono } from 'hono'
 import { builtInAgent } from './agent/agent.ts'
-import { chatModel } from './agent/models.ts'
+import { chatModel, ModelsByName } from './agent/models.ts'
 import type { Config } from './config.ts'
 import { ApiKeys } from './core/api-keys.ts'
 import { syncSystemAssistants } from './core/assistants.ts'
@@ -48,6 +48,8 @@ import { headerPicker } from './http/headers.ts'
 import { Metrics } from './http/metrics.ts'
 import type { Ports } from './http/ports.ts'
 import { webhookBody } from './http/webhooks.ts'
+import { workflowExecutor } from './workflow/executor.ts'
+import { NO_TOOLS } from './workflow/server-tools.ts'
 
 const MINUTE_MS = 60_000
 const SWEEP_MS = MINUTE_MS
@@ -117,8 +119,12 @@ export async function startRuntime(config: Config, { logger, work = true }: Runt
   const texts = new StateTexts(db)
   const types = new TypeReader({ folder: join(dataFolder(config), 'schemas'), logger })
   const states = new ThreadStates({ db, graphs, store, cache, texts, limits: config })
-  const executors = { graph: graphExecutor({ db, graphs, store, cache, limits: config }) }
+  const models = new ModelsByName(config.model, config.env)
   const { lease_ms, poll_ms, concurrency, max_crashes, run_timeout_ms, drain_ms } = config
+  const executors = {
+    graph: graphExecutor({ db, graphs, store, cache, limits: config }),
+    workflow: workflowExecutor({ db, bus, models, tools: NO_TOOLS, poll_ms }),
+  }
   const worker = new Worker(
     { db, log, bus, executors, logger },
     {
@@ -151,6 +157,7 @@ export async function startRuntime(config: Config, { logger, work = true }: Runt
     states,
     texts,
     store,
+    models,
     webhooks,
     authenticate:
       auth?.authenticate ?? (config.api_keys.length > 0 ? byApiKey(new ApiKeys(config.api_keys)) : undefined),

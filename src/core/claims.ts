@@ -3,7 +3,7 @@
 import sql, { join } from 'sql-template-tag'
 import { all, first, type Steps, transition } from '../db/database.ts'
 import { compare, type EventLines, eventRows, type Head, lockHeads, type Slice, write } from '../events/log.ts'
-import type { ClaimedRun, Interrupt } from './executor.ts'
+import type { ClaimedRun, Interrupt, Wait } from './executor.ts'
 import { eraseMessages } from './messages.ts'
 import type { CancelAction, Run, RunStatus } from './runs.ts'
 import { eraseThread, refreshThread, type Thread } from './threads.ts'
@@ -239,25 +239,34 @@ export const finishRun = transition(import.meta.url, 'finishRun', function* (arg
 
 /**
  * Gives a run back unfinished, without spending an attempt of those the crash limit counts; one that was cancelled
- * meanwhile ends. False when it was not ours any more.
+ * meanwhile ends. With `wait` it is parked: due when that is over, or when an input comes, at once if one has come already.
+ * False when it was not ours any more.
  */
 export const handBack = transition(
   import.meta.url,
   'handBack',
-  function* ({ thread_id, slice }: { thread_id: string; slice: Slice }): Steps<boolean> {
+  function* ({ thread_id, slice, wait }: HandBack): Steps<boolean> {
     const { run } = yield* writeLast(thread_id, slice)
     if (!run) return false
     if (run.cancel_action) yield* endRun(run, run.cancel_action, 'interrupted', JSON.parse(run.ending ?? '{}'))
     else {
       yield sql`update run_heads set attempt = attempt + 1 where run_id = ${run.run_id}`
+      const inputs = sql`exists (select 1 from run_inputs where run_id = ${run.run_id} and taken = 0)`
+      const due = wait ? sql`case when ${inputs} then now_ms() else now_ms() + ${wait.for_ms} end` : sql`now_ms()`
       yield sql`
-        update runs set status = 'pending', worker_id = null, not_before = now_ms(), updated_at = now_iso()
-        where run_id = ${run.run_id}`
+        update runs set status = 'pending', worker_id = null, not_before = ${due}, wait_reason = ${wait?.reason ?? null},
+          updated_at = now_iso() where run_id = ${run.run_id}`
     }
     yield* refreshThread(thread_id)
     return true
   },
 )
+
+export interface HandBack {
+  thread_id: string
+  slice: Slice
+  wait?: Wait
+}
 
 /** Locks a run's thread and head and writes its last slice; no run when it was not ours any more, or had ended so. */
 function* writeLast(thread_id: string, slice: Slice): Steps<{ run?: Run; landed: boolean }> {

@@ -1,9 +1,15 @@
 // How runs end: from what an execution came to, and why it was stopped, to the status that is stored.
 import type { Finish } from './claims.ts'
-import { type Ending, Refused, type StopReason } from './executor.ts'
+import { type Ending, Refused, Stopped, type StopReason } from './executor.ts'
 
 /** What an execution came to. */
 export type Outcome = { ending: Ending } | { error: unknown }
+
+/** Why an execution was stopped: from outside, or by its executor, which may know of a timeout of its own. */
+export function stopReason(outcome: Outcome, signal: AbortSignal): StopReason | undefined {
+  if (signal.aborted) return (signal.reason as Stopped).reason
+  return 'error' in outcome && outcome.error instanceof Stopped ? outcome.error.reason : undefined
+}
 
 /** From how an execution stopped to how its run ends. */
 export function conclude(

@@ -25,6 +25,15 @@ export interface Ending {
   interrupts: Record<string, Interrupt[]>
   /** Whether nodes are left to run: at a breakpoint, after an interrupt. */
   has_next: boolean
+  /** Set when the run has not ended but has nothing to do: it is parked, without lease or slot. */
+  wait?: Wait
+}
+
+export interface Wait {
+  /** What it waits for, in one word. */
+  reason: string
+  /** When it goes on in any case. */
+  for_ms: number
 }
 
 /** Thrown by an executor that touched nothing, because of what the thread waits for: those interrupts stay open. */

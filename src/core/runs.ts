@@ -336,7 +336,10 @@ function* applyStrategy(args: CreateRun, thread: Thread): Steps<{ superseded: st
 }
 
 /** The run that an idempotency key made before, after taking the key when it is new. */
-function* earlierRun({ run_id, idempotency }: CreateRun): Steps<Run | undefined> {
+export function* earlierRun({
+  run_id,
+  idempotency,
+}: Pick<CreateRun, 'run_id' | 'idempotency'>): Steps<Run | undefined> {
   if (!idempotency) return undefined
   const { face, owner = '', key, body_hash } = idempotency
   const taken = yield* first(sql`

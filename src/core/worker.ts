@@ -3,6 +3,7 @@
 //
 //   claim ──► drive ──┬─ executor returned ──────────► finish: success
 //                     ├─ executor failed ────────────► finish: error event, error
+//                     ├─ nothing to do but wait ─────► hand back: parked
 //                     ├─ the database failed it ─────► hand back: pending again
 //                     ├─ stopped: cancelled ─────────► finish: interrupted, or erased
 //                     ├─ stopped: timeout ───────────► finish: error event, timeout
@@ -26,7 +27,7 @@ import {
   finishRun,
   handBack,
 } from './claims.ts'
-import { conclude, type Outcome, withoutRows } from './endings.ts'
+import { conclude, type Outcome, stopReason, withoutRows } from './endings.ts'
 import { type ClaimedRun, type Executor, Stopped, type StopReason } from './executor.ts'
 import { Leases, monotonicMs } from './leases.ts'
 import { errorFields, type Logger } from './logger.ts'
@@ -268,7 +269,7 @@ export class Worker {
     const outcome = await this.#outcome(claimed, writer, signal)
     clearTimeout(timer)
     unsubscribe()
-    const reason = signal.aborted ? (signal.reason as Stopped).reason : undefined
+    const reason = stopReason(outcome, signal)
     let next: Next | undefined
     try {
       if (reason?.type !== 'lease_lost') next = await this.#end(driven, outcome, reason)
@@ -310,8 +311,10 @@ export class Worker {
     const { claimed, writer } = driven
     const { run_id, thread_id } = claimed.run
     const slice = await writer.takeRest()
-    if ('error' in outcome && (reason?.type === 'shutting_down' || (!reason && isOutage(outcome.error)))) {
-      await this.#insist(driven, () => this.#db.run(handBack, { thread_id, slice }))
+    const goesOn = !reason || reason.type === 'shutting_down'
+    const wait = 'ending' in outcome && goesOn ? outcome.ending.wait : undefined
+    if (wait || ('error' in outcome && goesOn && (reason || isOutage(outcome.error)))) {
+      await this.#insist(driven, () => this.#db.run(handBack, { thread_id, slice, ...(wait && { wait }) }))
       this.#bus.publish('work')
       return undefined
     }

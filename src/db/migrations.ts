@@ -98,6 +98,7 @@ const MIGRATIONS: readonly string[] = [
   create index runs_begun on runs (thread_id, position) where status = 'pending' and base_seq is not null;
   create index runs_assistant on runs (assistant_id, thread_id);
   create index runs_retained on runs (retained_from) where retained_from is not null;
+  create index runs_workflow on runs (created_at, run_id) where kind = 'workflow';
 
   -- The row that fences: every write of a worker first moves it under its attempt.
   -- commits: slices that this attempt has committed, by which a worker knows one whose answer was lost.
@@ -290,6 +291,49 @@ const MIGRATIONS: readonly string[] = [
     plan text not null,
     created_at text not null,
     primary key (owner, plan_hash)
+  );
+
+  -- What outsiders have sent to a run. taken: its owner has written it into the log.
+  create table run_inputs (
+    run_id text not null references runs (run_id) on delete cascade,
+    input_key text not null,
+    data text not null,
+    taken integer not null,
+    primary key (run_id, input_key)
+  );
+  create index run_inputs_new on run_inputs (run_id) where taken = 0;
+
+  -- The nodes of a workflow run that have begun, fan-out items (parent_id) included, as its events left them.
+  create table workflow_nodes (
+    run_id text not null references runs (run_id) on delete cascade,
+    node_id text not null,
+    parent_id text,
+    status text not null,
+    started_ms bigint not null,
+    ended_ms bigint,
+    output text,
+    error text,
+    primary key (run_id, node_id)
+  );
+
+  -- The model calls of their nodes. results: by tool call id. waiting_until: while the client has calls to answer.
+  -- failure: why the answer does not count.
+  create table workflow_steps (
+    run_id text not null references runs (run_id) on delete cascade,
+    node_id text not null,
+    step bigint not null,
+    request_id text not null,
+    provider text,
+    model text not null,
+    response_id text,
+    stop_reason text,
+    input_tokens bigint not null,
+    output_tokens bigint not null,
+    message text not null,
+    results text not null,
+    waiting_until bigint,
+    failure text,
+    primary key (run_id, node_id, step)
   );
   `,
 ]

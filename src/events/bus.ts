@@ -2,10 +2,17 @@
 // polls, so the worst a lost hint costs is one poll interval.
 
 /**
- * `work`: a run may be due. `crons`, `webhooks`: one may be due. `run:<run_id>`: its log moved. `cancel:<run_id>`: its
- * owner should look at it. `thread:<thread_id>`: a run begins on it.
+ * `work`: a run may be due. `crons`, `webhooks`: one may be due. `run:<run_id>`: its log moved. `cancel:<run_id>`: its owner
+ * should look at it. `inputs:<run_id>`: it was sent something. `thread:<thread_id>`: a run begins on it.
  */
-export type Topic = 'work' | 'crons' | 'webhooks' | `run:${string}` | `cancel:${string}` | `thread:${string}`
+export type Topic =
+  | 'work'
+  | 'crons'
+  | 'webhooks'
+  | `run:${string}`
+  | `cancel:${string}`
+  | `inputs:${string}`
+  | `thread:${string}`
 
 export interface Bus {
   publish(topic: Topic): void

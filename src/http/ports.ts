@@ -16,6 +16,7 @@ import type { ThreadStates } from '../graph/state.ts'
 import type { ItemStore } from '../graph/store.ts'
 import type { TypeReader } from '../graph/type-schemas.ts'
 import type { HttpConfig } from '../protocol/config-file.ts'
+import type { Models } from '../workflow/model-call.ts'
 import type { Authenticate, AuthFile } from './auth-file.ts'
 import type { HeaderPicker } from './headers.ts'
 import type { Metrics } from './metrics.ts'
@@ -34,6 +35,8 @@ export interface Ports {
   states: ThreadStates
   texts: StateTexts
   store: ItemStore
+  /** Those that workflows may name. */
+  models: Models
   /** Which webhooks are taken. */
   webhooks: WebhookPolicy
   /** Who sends a request; undefined: nobody has to say. */

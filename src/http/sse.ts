@@ -31,6 +31,22 @@ export function sse(frames: AsyncGenerator<Frame[]>, { heartbeat_ms, headers, on
   return new Response(stream, { headers: { ...STREAM_HEADERS, ...headers } })
 }
 
+/**
+ * Lines of JSON, those of one batch in one write; empty lines fill silences. While more may come (`live`) it begins with one,
+ * so that the headers leave at once.
+ */
+export function ndjson(
+  batches: AsyncGenerator<{ json: string }[]>,
+  { heartbeat_ms, headers, onGone, live }: StayOpen & { live: boolean },
+): Response {
+  const texts = (async function* () {
+    if (live) yield '\n'
+    for await (const batch of batches) yield batch.map(line => `${line.json}\n`).join('')
+  })()
+  const stream = keptAlive(texts, '\n', heartbeat_ms, onGone)
+  return new Response(stream, { headers: { ...STREAM_HEADERS, ...headers, 'content-type': 'application/x-ndjson' } })
+}
+
 /** A JSON text that is not ready yet; newlines fill the wait, which every JSON parser skips. */
 export function eventualJson(text: Promise<string>, { heartbeat_ms, headers, onGone }: StayOpen): Response {
   let rest: Promise<string> | undefined = text

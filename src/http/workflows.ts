@@ -13,11 +13,13 @@ import { keepPlan } from '../workflow/plans.ts'
 import { parse } from './errors.ts'
 import type { Ports } from './ports.ts'
 import { notServed, v1App } from './v1-errors.ts'
+import { workflowRunRoutes } from './workflow-runs.ts'
 
 /** Who owns plans where nobody is asked for a name. */
 export const EVERYBODY = ''
 
-export function workflowRoutes({ db, logger }: Ports) {
+export function workflowRoutes(ports: Ports) {
+  const { db, logger } = ports
   const app = v1App(logger)
   app.post('/workflows/compile', async c => {
     const compiled = compile(await json(c))
@@ -41,6 +43,7 @@ export function workflowRoutes({ db, logger }: Ports) {
       return c.body(document, 200, { etag, 'content-type': 'application/schema+json' })
     })
   }
+  app.route('/', workflowRunRoutes(ports))
   app.all('*', notServed)
   return app
 }

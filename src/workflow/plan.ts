@@ -16,8 +16,13 @@ export interface Plan {
   outputs: { name: string; from: string; pointer?: string }[]
 }
 
-export type PlanInput = Omit<InputDeclaration, 'type' | 'required'> &
-  Required<Pick<InputDeclaration, 'type' | 'required'>>
+export interface PlanInput {
+  name: string
+  type: NonNullable<InputDeclaration['type']>
+  required: boolean
+  description?: string | undefined
+  default?: Json
+}
 
 export interface Edge {
   from: string
@@ -129,16 +134,19 @@ function sortedKeys(value: Json): Json {
   return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, one]) => [key, sortedKeys(one)]))
 }
 
-/** The nodes that call a model, fan-out subnodes included, with the path that names them in messages. */
-export function* modelNodes(plan: Plan): Generator<{ id: string; parent_id?: string; input: LlmInput; path: string }> {
-  for (const [index, node] of plan.nodes.entries()) {
-    if (callsModel(node)) yield { id: node.id, input: node.input, path: `$.nodes[${index}]` }
-    if (node.type !== 'map.fanout') continue
-    const { subnode } = node.input
-    if (callsModel(subnode)) {
-      yield { id: subnode.id, parent_id: node.id, input: subnode.input, path: `$.nodes[${index}].subnode` }
-    }
-  }
+/** A node that calls a model; of a fan-out's subnode the fan-out is the parent. */
+export interface ModelNode {
+  id: string
+  parent_id?: string
+  input: LlmInput
+}
+
+export function modelNodes({ nodes }: Plan): ModelNode[] {
+  return nodes.flatMap(node => {
+    if (callsModel(node)) return { id: node.id, input: node.input }
+    const subnode = node.type === 'map.fanout' ? node.input.subnode : undefined
+    return subnode && callsModel(subnode) ? { id: subnode.id, parent_id: node.id, input: subnode.input } : []
+  })
 }
 
 function callsModel<N extends NodeWork>(node: N): node is N & { input: LlmInput } {

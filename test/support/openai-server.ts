@@ -17,13 +17,18 @@ export type ChatRequest = {
 }
 
 /** A reply in plain terms: the server makes tokens, split tool calls and usage of it. */
-export type ScriptedReply = { text?: string; calls?: { name: string; args: Record<string, unknown> }[] }
+export type ScriptedReply = {
+  text?: string
+  calls?: { name: string; args: Record<string, unknown> }[]
+  /** Another status than 200: an error. */
+  status?: number
+}
 
 /** What one request looked like; `disconnected` turns true when the client leaves before the reply is complete. */
 export type SeenRequest = { authorization: string | undefined; body: ChatRequest; disconnected: boolean }
 
 export type OpenAIServerOptions = {
-  script?: (request: ChatRequest) => ScriptedReply
+  script?: (request: ChatRequest) => ScriptedReply | Promise<ScriptedReply>
   /** Pause before each streamed chunk; 0 by default. */
   delay_ms?: number
   /** 0, the default, takes any free port. */
@@ -52,7 +57,8 @@ export async function startOpenAIServer({
       seen.disconnected = !response.writableFinished
       left.abort()
     })
-    const reply = script(body)
+    const reply = await script(body)
+    if (reply.status) return sendJson(response, reply.status, { error: { message: `scripted ${reply.status}` } })
     const id = `chatcmpl-${requests.length}`
     if (!body.stream) return sendJson(response, 200, completion(id, body, reply))
     response.writeHead(200, { 'content-type': 'text/event-stream' })

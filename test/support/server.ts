@@ -39,8 +39,15 @@ export interface Setup {
   env?: Record<string, string>
 }
 
-/** Describes a suite once per way of running. `server()` is valid inside tests. */
-export function forEachServer(name: string, body: (server: () => TestServer, kind: string) => void, setup: Setup = {}) {
+/**
+ * Describes a suite once per way of running. `server()` is valid inside tests. A setup that is known only then is made when
+ * the servers start.
+ */
+export function forEachServer(
+  name: string,
+  body: (server: () => TestServer, kind: string) => void,
+  setup: Setup | (() => Setup) = {},
+) {
   for (const [kind, open] of Object.entries({
     'in process': inProcess,
     'on SQLite': onSqlite,
@@ -49,7 +56,7 @@ export function forEachServer(name: string, body: (server: () => TestServer, kin
     describe(`${name}, ${kind}`, () => {
       let opened: { server: TestServer; close: () => Promise<void> } | undefined
       before(async () => {
-        opened = await open(setup)
+        opened = await open(typeof setup === 'function' ? setup() : setup)
       })
       after(() => opened?.close())
       body(() => opened?.server as TestServer, kind)
