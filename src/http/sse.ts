@@ -39,11 +39,16 @@ export function ndjson(
   batches: AsyncGenerator<{ json: string }[]>,
   { heartbeat_ms, headers, onGone, live }: StayOpen & { live: boolean },
 ): Response {
-  const texts = (async function* () {
-    if (live) yield '\n'
-    for await (const batch of batches) yield batch.map(line => `${line.json}\n`).join('')
-  })()
-  const stream = keptAlive(texts, '\n', heartbeat_ms, onGone)
+  let first = live
+  const next = async () => {
+    if (first) {
+      first = false
+      return '\n'
+    }
+    const { value, done } = await batches.next()
+    return done ? undefined : value.map(line => `${line.json}\n`).join('')
+  }
+  const stream = keptAlive({ next, return: () => batches.return(undefined) }, '\n', heartbeat_ms, onGone)
   return new Response(stream, { headers: { ...STREAM_HEADERS, ...headers, 'content-type': 'application/x-ndjson' } })
 }
 

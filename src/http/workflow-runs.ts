@@ -3,7 +3,7 @@
 import { type Context, Hono } from 'hono'
 import { RunloomError } from '../core/errors.ts'
 import { isUuid } from '../core/ids.ts'
-import { readPage } from '../events/log.ts'
+import { eventsOf, readPage } from '../events/log.ts'
 import * as protocol from '../protocol/workflow-runs.ts'
 import { getWorkflowRun, listWorkflowRuns, pendingSteps, readSnapshot, submitToolResults } from '../workflow/runs.ts'
 import { openCalls, wireStep, wireWorkflowRun } from '../workflow/snapshot.ts'
@@ -14,7 +14,7 @@ import { ndjson, sse } from './sse.ts'
 import { acceptWorkflowRun } from './workflow-accept.ts'
 import { EVERYBODY, json } from './workflows.ts'
 
-const EVENTS = 10_000
+const EVENTS = 1_000
 
 export function workflowRunRoutes(ports: Ports) {
   const { db } = ports
@@ -99,9 +99,9 @@ async function* frames(found: AsyncGenerator<Line[]>) {
 /** What is there now. */
 async function* stored({ db }: Ports, run_id: string, after: number) {
   for (let cursor = after; ; ) {
-    const { events: page } = await db.run(readPage, { run_id, after: cursor, limit: EVENTS })
-    if (page.length === 0) return
-    yield page
-    cursor = page.at(-1)?.seq ?? cursor
+    const { rows } = await db.run(readPage, { run_id, after: cursor, limit: EVENTS })
+    if (rows.length === 0) return
+    yield eventsOf(rows)
+    cursor = rows.at(-1)?.seq ?? cursor
   }
 }

@@ -15,7 +15,7 @@ export function takeAnswer({ journal, states }: Ports, answer: Answer, step: Ste
   const taken = takenRows(journal.run_id, [answer])
   const call = step && unanswered(step).find(one => one.id === answer.call_id)
   if (!call || step.request_id !== answer.request_id || step.waiting_until === null) {
-    void journal.keep([taken])
+    journal.keep([taken])
     return false
   }
   const { node_id } = step
@@ -31,8 +31,8 @@ export function takeAnswer({ journal, states }: Ports, answer: Answer, step: Ste
   if (ask && !('fault' in ask)) {
     const { step: number, request_id, tool_call } = result.tool_result
     const user_answer = { step: number, request_id, tool_call, ...answerOf(output) }
-    void journal.append('node_user_answer', { node_id, user_answer })
+    journal.append('node_user_answer', { node_id, user_answer })
   }
-  void journal.append('node_tool_result', result, [taken, stepRow(journal.run_id, step), states.row(record)])
+  journal.append('node_tool_result', result, [taken, stepRow(journal.run_id, step), states.row(record)])
   return complete
 }

@@ -101,8 +101,8 @@ export class Execution {
     try {
       const { plan_hash } = this.#request
       if (journal.empty) {
-        void journal.append('run_compiled', { plan_hash })
-        void journal.append('run_started', { plan_hash })
+        journal.append('run_compiled', { plan_hash })
+        journal.append('run_started', { plan_hash })
       }
       this.#restore(progress)
       for (;;) {
@@ -258,7 +258,7 @@ export class Execution {
       this.#signal.throwIfAborted()
       const record = this.#begin(job.id, job.item)
       // What a call follows from is stored before it is made.
-      await this.#ports.journal.keep([])
+      await this.#ports.journal.stored()
       const output = await this.#callModel(job, work, record)
       if (output === WAITS) this.#leave(job)
       else this.#ended(job, output)

@@ -2,7 +2,7 @@
 // others in between), each with the rows that it leaves behind, in one commit.
 import { jsonText } from '../core/json.ts'
 import type { Bulk } from '../db/database.ts'
-import type { RunWriter } from '../events/event-log.ts'
+import type { RunWriter } from '../events/run-writer.ts'
 import type { WorkflowEventType } from '../protocol/workflow-events.ts'
 
 export class Journal {
@@ -22,28 +22,30 @@ export class Journal {
     return this.#last_seq === 0
   }
 
-  /**
-   * Appends an event with its rows. Resolves when they are committed, together with everything that was appended in the
-   * same turn; rejects when they never will be.
-   */
-  append(type: WorkflowEventType, payload: Record<string, unknown>, rows: Bulk[] = []): Promise<void> {
-    if (this.#closed) return this.#closed.promise
+  /** Appends an event with its rows; what is appended in one turn is one commit. */
+  append(type: WorkflowEventType, payload: Record<string, unknown>, rows: Bulk[] = []) {
+    if (this.#closed) return
     const data = jsonText({ seq: ++this.#last_seq, ...payload })
-    return this.#writer.append({ event: type, data, refs: 0 }, rows)
+    void this.#writer.append({ event: type, data }, rows)
   }
 
   /** Appends rows alone. */
-  keep(rows: Bulk[]): Promise<void> {
-    return this.#closed?.promise ?? this.#writer.append(undefined, rows)
+  keep(rows: Bulk[]) {
+    if (!this.#closed) void this.#writer.append(undefined, rows)
   }
 
-  /** What is appended later, by work that did not stop at once, is left out and never resolves. */
+  /** Resolves when all that was appended is committed; rejects when it never will be. */
+  stored(): Promise<void> {
+    return this.#closed?.promise ?? this.#writer.append(undefined, [], { prompt: true })
+  }
+
+  /** What is appended later, by work that did not stop at once, is left out; who waits for it waits for ever. */
   close() {
     this.#closed = Promise.withResolvers()
   }
 
   /** Resolves when the log keeps up. */
-  room(): Promise<void> {
-    return this.#writer.room()
+  async room(): Promise<void> {
+    await this.#writer.room()
   }
 }

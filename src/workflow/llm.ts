@@ -98,7 +98,7 @@ async function nextStep(job: LlmJob, { journal, models }: LlmPorts, signal: Abor
     throw new NodeFailure('max_llm_calls', `the node has called its model ${max_llm_calls} times without an answer`)
   }
   const onDelta = (delta: Delta) => {
-    void journal.append('node_output_delta', { node_id, delta })
+    journal.append('node_output_delta', { node_id, delta })
     return journal.room()
   }
   const options = { signal, ...(input.stream && { onDelta }) }
@@ -117,11 +117,11 @@ async function nextStep(job: LlmJob, { journal, models }: LlmPorts, signal: Abor
     failure: fault?.code ?? null,
   }
   steps.push(step)
-  let stored = journal.append('node_llm_call', { node_id, llm_call: llmCall(step) }, [stepRow(journal.run_id, step)])
+  journal.append('node_llm_call', { node_id, llm_call: llmCall(step) }, [stepRow(journal.run_id, step)])
   for (const call of step.message.tool_calls ?? []) {
-    stored = journal.append('node_tool_call', { node_id, tool_call: { ...callOf(step), tool_call: toolCall(call) } })
+    journal.append('node_tool_call', { node_id, tool_call: { ...callOf(step), tool_call: toolCall(call) } })
   }
-  await stored
+  await journal.stored()
   if (fault) throw fault
 }
 
@@ -153,7 +153,8 @@ async function useServerTools(job: LlmJob, step: StepRecord, ports: LlmPorts, si
     const outcome = refusalOf(call) ?? (isClients(job, call, tools) ? undefined : await tools.use(call, signal))
     if (!outcome) continue
     step.results[call.id] = outcome
-    await journal.append('node_tool_result', toolResult(step, call, outcome), [stepRow(journal.run_id, step)])
+    journal.append('node_tool_result', toolResult(step, call, outcome), [stepRow(journal.run_id, step)])
+    await journal.stored()
   }
 }
 
@@ -178,11 +179,12 @@ async function askClient(job: LlmJob, step: StepRecord, { journal }: LlmPorts): 
     const ask = askOf(call)
     if (!ask || 'fault' in ask) continue
     const user_ask = { ...callOf(step), tool_call: toolCall(call), ...ask }
-    void journal.append('node_user_ask', { node_id, user_ask })
+    journal.append('node_user_ask', { node_id, user_ask })
   }
   const pending_tool_calls = calls.map(call => ({ tool_call: toolCall(call) }))
   const waiting = { ...callOf(step), pending_tool_calls, reason: 'tool_results' }
-  await journal.append('node_waiting', { node_id, waiting }, [stepRow(journal.run_id, step), job.waitingRow()])
+  journal.append('node_waiting', { node_id, waiting }, [stepRow(journal.run_id, step), job.waitingRow()])
+  await journal.stored()
   return true
 }
 

@@ -41,21 +41,21 @@ export class NodeStates {
     const times = { started_ms: Date.now(), ended_ms: null }
     const record: NodeRecord = { node_id, parent_id, status: 'running', ...times, output: undefined, error: null }
     this.#records.set(node_id, record)
-    void this.#journal.append('node_started', { node_id }, [this.row(record)])
+    this.#journal.append('node_started', { node_id }, [this.row(record)])
     return record
   }
 
   succeed(node_id: string, output: Json) {
     const record = Object.assign(this.begin(node_id), { status: 'succeeded', output, ended_ms: Date.now() })
-    void this.#journal.append('node_output', { node_id, output: artifact('node_output.v0', output) })
-    void this.#journal.append('node_succeeded', { node_id }, [this.row(record)])
+    this.#journal.append('node_output', { node_id, output: artifact('node_output.v0', output) })
+    this.#journal.append('node_succeeded', { node_id }, [this.row(record)])
   }
 
   fail(node_id: string, parent_id: string | null, cause: unknown) {
     const error = errorOf(cause)
     const record = Object.assign(this.begin(node_id, parent_id), { status: 'failed', error, ended_ms: Date.now() })
     const { detail: _, ...shown } = error
-    void this.#journal.append('node_failed', { node_id, error: shown }, [this.row(record)])
+    this.#journal.append('node_failed', { node_id, error: shown }, [this.row(record)])
   }
 
   row(record: NodeRecord) {

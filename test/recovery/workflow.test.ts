@@ -51,6 +51,39 @@ forEachDatabase('a workflow after kill -9', open => {
     }
   })
 
+  test('a run that waits goes on waiting; it is answered once', async () => {
+    const database_url = await open()
+    const env = { ...models.env, ...MAX_CRASHES }
+    let server = await startServer({ database_url, env })
+    const tools = [{ type: 'function', function: { name: 'look' } }]
+    const node = { id: 'a', type: 'llm', user: 'call look {}', tools, tool_execution: { mode: 'client' } }
+    const outputs = [{ name: 'o', from: 'a', pointer: '/output/0/content/0/text' }]
+    const spec = { kind: 'workflow', model: 'openai:test', nodes: [node], outputs }
+    const { run_id } = await workflowClient(server.url).create({ spec })
+    let pending: Answer
+    await eventually(async () => {
+      pending = (await workflowClient(server.url).pending(run_id)).pending[0]
+      assert.ok(pending)
+    })
+    await server.kill()
+    server = await startServer({ database_url, env })
+    try {
+      const client = workflowClient(server.url)
+      assert.deepEqual((await client.pending(run_id)).pending, [pending])
+      const { tool_calls, ...step } = pending
+      const results = tool_calls.map(({ tool_call }: Answer) => ({ tool_call, output: 'seen' }))
+      assert.equal((await client.answer(run_id, { ...step, results })).accepted, 1)
+      await server.kill()
+      server = await startServer({ database_url, env })
+      const events = await Array.fromAsync(workflowClient(server.url).stream(run_id))
+      checkStream(events)
+      assert.equal(events.filter(event => event.type === 'node_tool_result').length, 1)
+      assert.deepEqual((await workflowClient(server.url).get(run_id)).outputs, { o: 'seen' })
+    } finally {
+      await server.stop()
+    }
+  })
+
   test('killed again and again at any moment, every event comes once and every step is charged once', async () => {
     const database_url = await open()
     const env = { ...models.env, ...MAX_CRASHES }
