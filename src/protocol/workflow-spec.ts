@@ -49,8 +49,11 @@ const messageToolCall = z.looseObject({
   function: z.object({ name, arguments: z.string() }),
 })
 
-/** The TypeScript SDK spells the last two `toolCalls` and `toolCallId`. */
-export const messageItem = z.strictObject({
+/**
+ * The TypeScript SDK spells the last two `toolCalls` and `toolCallId`. Other fields are ignored: sessions of clients send
+ * messages with what they know of them.
+ */
+export const messageItem = z.object({
   type: z.literal('message').optional(),
   role: z.enum(['system', 'user', 'assistant', 'tool']),
   content: z.array(z.discriminatedUnion('type', [textPart, filePart])),
@@ -124,7 +127,6 @@ const llm = z.strictObject({
 export type LlmNode = z.infer<typeof llm>
 
 export const reference = z.strictObject({ from: name, pointer: pointer.optional() })
-export type Reference = z.infer<typeof reference>
 
 const transform = z.strictObject({
   ...every,

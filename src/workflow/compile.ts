@@ -7,6 +7,8 @@ import {
   type WorkflowSpec,
   workflowSpec,
 } from '../protocol/workflow-spec.ts'
+import { compiledForm } from './compiled-form.ts'
+import { byEnds, byId, llmDefaults, MAX_PARALLELISM, toolObject } from './defaults.ts'
 import { dependenciesOf, textsOf } from './dependencies.ts'
 import type { Issue } from './issues.ts'
 import { messageItems } from './messages.ts'
@@ -23,28 +25,22 @@ import {
   planHash,
   type Source,
   TEXT_POINTER,
-  type ToolObject,
   type TransformWork,
 } from './plan.ts'
-import { knownTool } from './tools.ts'
 import { validate } from './validate.ts'
-
-/** Nodes that run at once, unless the spec says otherwise. */
-const MAX_PARALLELISM = 4
-const MAX_LLM_CALLS = 8
-const MAX_TOOL_CALLS = 16
-const MAX_TOOL_STEPS = 10
-const WAIT_TTL_MS = 900_000
-const BACKOFF_MS = 1_000
 
 export type Compiled = { issues: Issue[] } | { plan: Plan; plan_hash: string; text: string }
 
 /** Compiles a spec of either kind, or says all that is wrong with it. */
 export function compile(spec: unknown): Compiled {
   const given = spec as Json
+  if (given?.kind === 'workflow.v1') return named(compiledForm(given))
   const issues = validate(given)
-  if (issues.length > 0) return { issues }
-  const plan = planOf(workflowSpec.parse(given))
+  return issues.length > 0 ? { issues } : named(planOf(workflowSpec.parse(given)))
+}
+
+function named(plan: Plan | Issue[]): Compiled {
+  if (Array.isArray(plan)) return { issues: plan }
   const text = canonicalText(plan)
   return { plan, plan_hash: planHash(text), text }
 }
@@ -65,10 +61,6 @@ function planOf(spec: WorkflowSpec): Plan {
     edges: edgesOf(spec, types),
     outputs: spec.outputs.map(({ name, from, pointer }) => ({ name, from, ...(pointer && { pointer }) })),
   }
-}
-
-function byId(a: { id: string }, b: { id: string }): number {
-  return a.id < b.id ? -1 : 1
 }
 
 /** What is declared, then what only placeholders name: both are required unless the declaration says otherwise. */
@@ -102,7 +94,7 @@ function edgesOf(spec: WorkflowSpec, types: ReadonlyMap<string, string>): Edge[]
       const from = new Set(dependenciesOf(node, ids).map(dependency => dependency.id))
       return [...from].map(id => ({ from: id, to: node.id }))
     })
-    .sort((a, b) => (a.from === b.from ? (a.to < b.to ? -1 : 1) : a.from < b.from ? -1 : 1))
+    .sort(byEnds)
 }
 
 function planNode(spec: WorkflowSpec, node: IntentNode, types: ReadonlyMap<string, string>): PlanNode {
@@ -197,33 +189,4 @@ function llmInput(
     }),
     ...llmDefaults(node),
   }
-}
-
-/** How a model node runs, with every default. */
-export function llmDefaults(
-  node: Pick<LlmNode, 'stream' | 'tool_execution' | 'tool_limits' | 'max_tool_steps' | 'retry'>,
-) {
-  const { stream = false, tool_execution = { mode: 'server' }, tool_limits = {}, retry = {} } = node
-  const { max_tool_steps = MAX_TOOL_STEPS } = node
-  // An agent's last step is an answer: one call more than the steps in which it may use tools.
-  const calls = tool_execution.mode === 'agentic' ? Math.min(64, max_tool_steps + 1) : MAX_LLM_CALLS
-  return {
-    stream,
-    tool_execution,
-    tool_limits: {
-      max_llm_calls: tool_limits.max_llm_calls ?? calls,
-      max_tool_calls_per_step: tool_limits.max_tool_calls_per_step ?? MAX_TOOL_CALLS,
-      wait_ttl_ms: tool_limits.wait_ttl_ms ?? WAIT_TTL_MS,
-    },
-    max_tool_steps,
-    retry: {
-      max_attempts: retry.max_attempts ?? 1,
-      retryable_errors: [...new Set(retry.retryable_errors ?? ['invalid_json', 'truncated'])].sort(),
-      backoff_ms: retry.backoff_ms ?? BACKOFF_MS,
-    },
-  }
-}
-
-function toolObject(tool: NonNullable<LlmNode['tools']>[number]): ToolObject {
-  return typeof tool === 'string' ? (knownTool(tool) as ToolObject) : (tool as ToolObject)
 }

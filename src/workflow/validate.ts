@@ -57,7 +57,16 @@ function checkLlm(issues: Issues, node: Json, path: string) {
   if (node.stream === true && (mode === 'client' || mode === 'agentic')) {
     issues.add('STREAM_TOOL_CONFLICT', `${path}.tool_execution.mode`, `a node that streams cannot run tools as ${mode}`)
   }
-  for (const [index, tool] of listOf(node.tools).entries()) {
+  checkToolNames(issues, node.tools, path)
+  const format = node.output_format
+  if (format?.type === 'json_schema' && format.json_schema === undefined) {
+    issues.add('INVALID_FIELD', `${path}.output_format.json_schema`, 'is missing')
+  }
+}
+
+/** Tools that are named must be known; hosted ones are not served. */
+export function checkToolNames(issues: Issues, tools: Json, path: string) {
+  for (const [index, tool] of listOf(tools).entries()) {
     if (typeof tool === 'string' && !knownTool(tool)) {
       issues.add('UNKNOWN_TOOL', `${path}.tools[${index}]`, `"${tool}" is not known; known are ${knownTools()}`)
     } else if (typeof tool?.type === 'string' && tool.type !== 'function') {
@@ -67,10 +76,6 @@ function checkLlm(issues: Issues, node: Json, path: string) {
         `"${tool.type}" is not served here; use a function`,
       )
     }
-  }
-  const format = node.output_format
-  if (format?.type === 'json_schema' && format.json_schema === undefined) {
-    issues.add('INVALID_FIELD', `${path}.output_format.json_schema`, 'is missing')
   }
 }
 
