@@ -9,6 +9,7 @@ import { chatModel, ModelsByName } from './agent/models.ts'
 import type { Config } from './config.ts'
 import { ApiKeys } from './core/api-keys.ts'
 import { syncSystemAssistants } from './core/assistants.ts'
+import { Children } from './core/children.ts'
 import { sweep, voidLeases } from './core/claims.ts'
 import { Deliverer } from './core/deliverer.ts'
 import { prepareVectors } from './core/item-vectors.ts'
@@ -123,7 +124,14 @@ export async function startRuntime(config: Config, { logger, work = true }: Runt
   const { lease_ms, poll_ms, concurrency, max_crashes, run_timeout_ms, drain_ms } = config
   const executors = {
     graph: graphExecutor({ db, graphs, store, cache, limits: config }),
-    workflow: workflowExecutor({ db, bus, models, tools: NO_TOOLS, poll_ms }),
+    workflow: workflowExecutor({
+      db,
+      bus,
+      models,
+      tools: NO_TOOLS,
+      agents: new Children({ db, log, bus, texts }),
+      poll_ms,
+    }),
   }
   const worker = new Worker(
     { db, log, bus, executors, logger },

@@ -12,15 +12,15 @@ import { takeAnswer } from './answers.ts'
 import { NodeFailure, runError } from './failure.ts'
 import { Fanout, type Item } from './fanout.ts'
 import { decide, isJoin, type Join, tolerates } from './joins.ts'
-import type { Journal } from './journal.ts'
-import { type LlmPorts, runLlm, WAITS } from './llm.ts'
+import { WAITS } from './llm.ts'
 import { NodeStates } from './node-states.ts'
 import { modelOf, type Overrides } from './overrides.ts'
-import type { LlmWork, Plan, PlanNode, TransformWork } from './plan.ts'
+import type { Plan, PlanNode } from './plan.ts'
 import type { Answer, NodeRecord, Progress, StepRecord } from './records.ts'
 import { Slots } from './slots.ts'
 import { Topology } from './topology.ts'
-import { bound, outputsOf, type Scope, transformed } from './values.ts'
+import { outputsOf, type Scope, transformed } from './values.ts'
+import { type Job, LATER, type WorkPorts, work } from './work.ts'
 
 export interface WorkflowRequest extends Overrides {
   owner: string
@@ -30,26 +30,14 @@ export interface WorkflowRequest extends Overrides {
   stream?: boolean
 }
 
-export interface ExecutionPorts extends Omit<LlmPorts, 'journal'> {
-  journal: Journal
+export interface ExecutionPorts extends WorkPorts {
   newAnswers(): Promise<Answer[]>
-}
-
-/** A node, or an item of a fan-out, at work. */
-interface Job {
-  id: string
-  /** Slots go to the lowest. */
-  key: string
-  work: LlmWork | TransformWork
-  timeout_ms: number | undefined
-  scope: Scope
-  item?: Item
-  model: string | undefined
 }
 
 /** The deadline of the run itself, among those of its nodes. */
 const RUN = ''
 const LONGEST_TIMER_MS = 2 ** 31 - 1
+const LATER_MS = 1_000
 
 export class Execution {
   readonly #plan: Plan
@@ -65,6 +53,8 @@ export class Execution {
   readonly #steps = new Map<string, StepRecord[]>()
   /** Jobs that wait for their client. */
   readonly #waits = new Map<string, Job>()
+  /** Jobs that wait for an agent which nobody executes yet. */
+  readonly #later = new Map<string, Job>()
   readonly #deadlines = new Map<string, number>()
   /** Nodes whose dependencies, and fan-outs whose items, have changed. */
   readonly #touched = new Set<string>()
@@ -190,7 +180,7 @@ export class Execution {
   #start(node: PlanNode) {
     try {
       if (node.type === 'map.fanout') return this.#openFanout(node)
-      if (isJoin(node) || node.type === 'agent.run') throw new NodeFailure('unsupported', `${node.type} is not served`)
+      if (isJoin(node)) return
       this.#launch({
         id: node.id,
         key: node.id,
@@ -219,10 +209,11 @@ export class Execution {
     if (fanout.isComplete) this.#succeed(id, null, { results: fanout.results })
   }
 
-  #needs(node: { id: string; timeout_ms?: number } & (LlmWork | TransformWork), timeout_ms?: number, item?: Item) {
+  #needs(node: { id: string; timeout_ms?: number } & Job['work'], timeout_ms?: number, item?: Item) {
     const named = { id: node.id, ...(item && { parent_id: item.fanout.node.id }) }
-    const model = node.type === 'transform.json' ? undefined : modelOf({ ...named, input: node.input }, this.#request)
-    return { timeout_ms: node.timeout_ms ?? timeout_ms, scope: this.#scope(item), model }
+    const model = 'request' in node.input ? modelOf({ ...named, input: node.input }, this.#request) : undefined
+    const stream = this.#request.stream === true
+    return { timeout_ms: node.timeout_ms ?? timeout_ms, scope: this.#scope(item), model, stream }
   }
 
   #scope(item?: Item): Scope {
@@ -235,7 +226,7 @@ export class Execution {
 
   /** Puts a node or an item to work, unless it waits for its client. */
   #launch(job: Job) {
-    if (this.#stepsOf(job.id).at(-1)?.waiting_until != null) return this.#leave(job)
+    if (this.#stepsOf(job.id).at(-1)?.waiting_until != null) return this.#leave(job, WAITS)
     this.#jobs++
     const parent = job.item?.fanout.node.id ?? null
     void this.#perform(job)
@@ -248,10 +239,9 @@ export class Execution {
 
   async #perform(job: Job) {
     await this.#ports.journal.room()
-    const { work } = job
-    if (work.type === 'transform.json') {
+    if (job.work.type === 'transform.json') {
       this.#begin(job.id, job.item)
-      return this.#ended(job, transformed(work.input, job.scope))
+      return this.#ended(job, transformed(job.work.input, job.scope))
     }
     const giveBack = await this.#slots.take(job.key)
     try {
@@ -259,32 +249,12 @@ export class Execution {
       const record = this.#begin(job.id, job.item)
       // What a call follows from is stored before it is made.
       await this.#ports.journal.stored()
-      const output = await this.#callModel(job, work, record)
-      if (output === WAITS) this.#leave(job)
+      const row = () => this.#states.row(Object.assign(record, { status: 'waiting' }))
+      const output = await work(job, this.#stepsOf(job.id), this.#ports, row, this.#signal)
+      if (output === WAITS || output === LATER) this.#leave(job, output)
       else this.#ended(job, output)
     } finally {
       giveBack()
-    }
-  }
-
-  async #callModel({ id, timeout_ms, scope, model }: Job, { input, type }: LlmWork, record: NodeRecord) {
-    if (model === undefined) throw new NodeFailure('model_required', `node ${id} has no model`)
-    const timeout = timeout_ms === undefined ? undefined : AbortSignal.timeout(timeout_ms)
-    const job = {
-      node_id: id,
-      request: bound(input.request, input.bindings, scope),
-      model,
-      input: { ...input, stream: this.#request.stream === true || input.stream },
-      routes: type === 'route.switch',
-      steps: this.#stepsOf(id),
-      lost: 0,
-      waitingRow: () => this.#states.row(Object.assign(record, { status: 'waiting' })),
-    }
-    try {
-      return await runLlm(job, this.#ports, timeout ? AbortSignal.any([this.#signal, timeout]) : this.#signal)
-    } catch (error) {
-      if (!timeout?.aborted || this.#signal.aborted) throw error
-      throw new NodeFailure('timeout', `the node took longer than ${timeout_ms} ms`)
     }
   }
 
@@ -296,10 +266,12 @@ export class Execution {
     this.#touchedFanouts.add(item.fanout)
   }
 
-  /** Leaves a job until its client has answered; another item may work meanwhile. */
-  #leave(job: Job) {
-    this.#waits.set(job.id, job)
-    this.#deadlines.set(job.id, this.#stepsOf(job.id).at(-1)?.waiting_until as number)
+  /** Leaves a job until its client has answered, or for a moment; another item may work meanwhile. */
+  #leave(job: Job, how: typeof WAITS | typeof LATER) {
+    const until = how === WAITS ? this.#stepsOf(job.id).at(-1)?.waiting_until : undefined
+    this.#deadlines.set(job.id, until ?? Date.now() + LATER_MS)
+    if (how === WAITS) this.#waits.set(job.id, job)
+    else this.#later.set(job.id, job)
     this.#looksForAnswers = true
     if (!job.item) return
     job.item.fanout.pause()
@@ -329,7 +301,11 @@ export class Execution {
       this.#deadlines.delete(id)
       const node = this.#nodes.get(id)
       const job = this.#waits.get(id)
-      if (id === RUN) {
+      const later = this.#later.get(id)
+      if (later) {
+        this.#later.delete(id)
+        this.#launch(later)
+      } else if (id === RUN) {
         this.#failure = new Stopped({ type: 'timeout', after_ms: this.#plan.execution.run_timeout_ms as number })
       } else if (job) {
         this.#waits.delete(id)
@@ -389,7 +365,11 @@ export class Execution {
 
   #parked(for_ms: number): Ending {
     if (!Number.isFinite(for_ms)) throw new Error('the workflow cannot go on: no node can run, and none waits')
-    return { interrupts: {}, has_next: true, wait: { reason: 'tool_results', for_ms: Math.ceil(for_ms) } }
+    return {
+      interrupts: {},
+      has_next: true,
+      wait: { reason: this.#waits.size > 0 ? 'tool_results' : 'agents', for_ms: Math.ceil(for_ms) },
+    }
   }
 
   #stepsOf(node_id: string): StepRecord[] {

@@ -1,4 +1,5 @@
 // The Executor for workflows: takes a run up from what it has stored, and drives it until it ends or can only wait.
+import type { Children } from '../core/children.ts'
 import type { Executor } from '../core/executor.ts'
 import { type Database, patient } from '../db/database.ts'
 import type { Bus } from '../events/bus.ts'
@@ -15,6 +16,8 @@ export interface WorkflowPorts {
   bus: Bus
   models: Models
   tools: ServerTools
+  /** Assistants, for `agent.run`. */
+  agents: Children
   /** The longest that an answer may lie unseen when its hint was lost. */
   poll_ms: number
 }
@@ -27,10 +30,10 @@ export function workflowExecutor(ports: WorkflowPorts): Executor {
     const plan = JSON.parse(await db.run(getPlan, request)) as Plan
     const progress = await db.run(readProgress, run_id)
     const journal = new Journal(run_id, writer, progress.last_seq)
-    const { models, tools } = ports
+    const { models, tools, agents } = ports
     const execution = new Execution(
       { plan, request, started_ms: Date.parse(run.started_at ?? run.created_at) },
-      { journal, models, tools, newAnswers: () => db.run(newAnswers, run_id) },
+      { journal, models, tools, agents, newAnswers: () => db.run(newAnswers, run_id) },
       signal,
     )
     const look = () => execution.wake({ answers: true })

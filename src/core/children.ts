@@ -1,0 +1,74 @@
+// Runs that another run starts and waits for: keyed by who asked, so that asking again after a crash finds the same run.
+import type { Database } from '../db/database.ts'
+import type { Bus } from '../events/bus.ts'
+import type { EventLog } from '../events/event-log.ts'
+import type { StateTexts } from '../events/state.ts'
+import { RunloomError } from './errors.ts'
+import { newId } from './ids.ts'
+import type { Json } from './json.ts'
+import { type CreateRun, cancelRun, createRun, isEnded, type Run, runOutcome } from './runs.ts'
+
+export interface ChildRun {
+  /** The run that asks, and for what: one child each. */
+  parent_run_id: string
+  key: string
+  assistant_id: string
+  input: Json
+}
+
+/** What a child has come to. */
+export type ChildOutcome = { values: Json } | { error: string }
+
+export class Children {
+  readonly #ports: { db: Database; log: EventLog; bus: Bus; texts: StateTexts }
+
+  constructor(ports: { db: Database; log: EventLog; bus: Bus; texts: StateTexts }) {
+    this.#ports = ports
+  }
+
+  /** The child's id; it is started if this is the first time. */
+  async start({ parent_run_id, key, assistant_id, input }: ChildRun): Promise<string> {
+    const args: CreateRun = {
+      run_id: newId(),
+      thread_id: newId(),
+      assistant_id,
+      if_not_exists: 'temporary',
+      kwargs: { input },
+      metadata: { parent_run_id },
+      multitask_strategy: 'enqueue',
+      after_ms: 0,
+      idempotency: { face: 'child', key: `${parent_run_id} ${key}`, body_hash: '' },
+    }
+    const { run, repeated } = await this.#ports.db.run(createRun, args)
+    if (!repeated) this.#ports.bus.publish('work')
+    return run.run_id
+  }
+
+  /** What the child came to, or, when it has not ended in so long, whether somebody executes it. */
+  async outcome(run_id: string, for_ms: number, signal: AbortSignal): Promise<ChildOutcome | 'pending' | 'running'> {
+    const { db, log, texts } = this.#ports
+    await log.ended(run_id, AbortSignal.any([signal, AbortSignal.timeout(for_ms)]))
+    signal.throwIfAborted()
+    const found = await db.run(runOutcome, run_id)
+    if (!found) return { error: `run ${run_id} was deleted` }
+    const { run, values } = found
+    if (!isEnded(run)) return run.status === 'pending' ? 'pending' : 'running'
+    if (run.status !== 'success') return { error: reasonOf(run) }
+    return { values: values === undefined ? null : JSON.parse(await texts.render(run.thread_id, values.data)) }
+  }
+
+  /** Stops the child if it has not ended. */
+  async cancel(run_id: string): Promise<void> {
+    const { db, bus } = this.#ports
+    await db.run(cancelRun, { run_id, action: 'interrupt', by: 'parent' }).catch(error => {
+      if (!(error instanceof RunloomError)) throw error // else it has ended, or is gone
+    })
+    bus.publish(`cancel:${run_id}`)
+    bus.publish(`run:${run_id}`)
+  }
+}
+
+function reasonOf(run: Run): string {
+  const { error } = JSON.parse(run.ending ?? '{}') as { error?: { message: string } }
+  return error?.message ?? `run ${run.run_id} ended as ${run.status}`
+}
