@@ -1,8 +1,10 @@
 // Runs that another run starts and waits for: keyed by who asked, so that asking again after a crash finds the same run.
-import type { Database } from '../db/database.ts'
+import sql from 'sql-template-tag'
+import { type Database, first, type Steps, transition } from '../db/database.ts'
 import type { Bus } from '../events/bus.ts'
 import type { EventLog } from '../events/event-log.ts'
 import type { StateTexts } from '../events/state.ts'
+import type { Filter } from './access.ts'
 import { RunloomError } from './errors.ts'
 import { newId } from './ids.ts'
 import type { Json } from './json.ts'
@@ -13,6 +15,8 @@ export interface ChildRun {
   parent_run_id: string
   key: string
   assistant_id: string
+  /** What the assistant has to pass. */
+  assistant_allowed?: Filter | undefined
   input: Json
 }
 
@@ -27,11 +31,14 @@ export class Children {
   }
 
   /** The child's id; it is started if this is the first time. */
-  async start({ parent_run_id, key, assistant_id, input }: ChildRun): Promise<string> {
+  async start({ parent_run_id, key, assistant_id, assistant_allowed, input }: ChildRun): Promise<string> {
+    const parent = await this.#ports.db.run(parentOf, parent_run_id)
     const args: CreateRun = {
       run_id: newId(),
       thread_id: newId(),
       assistant_id,
+      assistant_allowed,
+      ...parent,
       if_not_exists: 'temporary',
       kwargs: { input },
       metadata: { parent_run_id },
@@ -67,6 +74,16 @@ export class Children {
     bus.publish(`run:${run_id}`)
   }
 }
+
+/** For whom a run is, and what its thread is known by: its children's as well. */
+export const parentOf = transition(import.meta.url, 'parentOf', function* (run_id: string): Steps<
+  Pick<CreateRun, 'auth_user' | 'thread_metadata'>
+> {
+  const found = yield* first<{ auth_user: string | null; metadata: string }>(sql`
+    select auth_user, threads.metadata from runs join threads on threads.thread_id = runs.thread_id
+    where run_id = ${run_id}`)
+  return found ? { auth_user: found.auth_user, thread_metadata: JSON.parse(found.metadata) } : {}
+})
 
 function reasonOf(run: Run): string {
   const { error } = JSON.parse(run.ending ?? '{}') as { error?: { message: string } }

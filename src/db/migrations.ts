@@ -293,6 +293,27 @@ const MIGRATIONS: readonly string[] = [
     primary key (owner, plan_hash)
   );
 
+  create table sessions (
+    session_id text primary key,
+    owner text not null,
+    customer_id text,
+    metadata text not null,
+    created_at text not null,
+    updated_at text not null
+  );
+  create index sessions_used on sessions (owner, updated_at);
+
+  -- message_id: its order is the messages'.
+  create table session_messages (
+    session_id text not null references sessions (session_id) on delete cascade,
+    message_id text not null,
+    role text not null,
+    content text not null,
+    run_id text,
+    created_at text not null,
+    primary key (session_id, message_id)
+  );
+
   -- What outsiders have sent to a run. taken: its owner has written it into the log.
   create table run_inputs (
     run_id text not null references runs (run_id) on delete cascade,

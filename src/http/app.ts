@@ -19,6 +19,7 @@ import { storeRoutes } from './store.ts'
 import { systemRoutes } from './system.ts'
 import { threadStreamRoutes } from './thread-stream.ts'
 import { threadRoutes } from './threads.ts'
+import { v1ErrorHandler } from './v1-errors.ts'
 import { webhookRoutes } from './webhooks.ts'
 import { workflowRoutes } from './workflows.ts'
 
@@ -26,16 +27,21 @@ export interface AppOptions extends Pick<Around, 'custom'> {
   log_requests: boolean
 }
 
+/** Where workflows are; before everything else below `/api`. */
+const V1 = '/api/v1'
+
 export function createApp(ports: Ports, { log_requests, custom }: AppOptions): Hono {
   const { logger, http, limits } = ports
   const app = new Hono({ getPath: pathBelow(http.mount_prefix) }).basePath(http.mount_prefix)
   app.use(requestLog({ logger, headers: headerPicker(http.logging_headers), every: log_requests }))
   app.use(crossOrigin(http.cors))
   app.use(limitedBody(limits.max_body_bytes))
-  app.onError(errorHandler(logger))
+  const [onError, onV1Error] = [errorHandler(logger), v1ErrorHandler(logger)]
+  const v1 = `${http.mount_prefix}${V1}`
+  app.onError((error, c) => (c.req.path.startsWith(`${v1}/`) ? onV1Error : onError)(error, c))
   app.notFound(c => c.json({ detail: `${c.req.method} ${c.req.path} is not served here` }, 404))
   mountAround(app, { http, custom, authenticate: authentication(ports.authenticate, http.mount_prefix) })
-  if (!http.disable_runs) app.route('/api/v1', workflowRoutes(ports))
+  if (!http.disable_runs) app.route(V1, workflowRoutes(ports))
   for (const routes of ourRoutes(ports)) app.route('/', routes)
   app.route('/api', gatewayRoutes(ports))
   return app

@@ -5,7 +5,7 @@ import type { User } from '../core/users.ts'
 import { type Authenticate, Denial } from './auth-file.ts'
 
 /** What probes, clients and readers ask before they have a key: that a server is there, and what any of this version can do. */
-const OPEN = /^\/(ok|health|info|openapi\.json|docs(\/[^/]+)?)$/
+const OPEN = /^\/(ok|health|info|openapi\.json|docs(\/[^/]+)?|api\/v1\/schemas\/[^/]+)$/
 
 /** A user that a call inside this process has; requests from outside cannot have it. */
 const ACTING = Symbol('acting user')

@@ -7,6 +7,7 @@ import { type ErrorCode, RunloomError } from '../core/errors.ts'
 import { errorFields, type Logger } from '../core/logger.ts'
 import { isOutage } from '../db/database.ts'
 import { Closing } from '../events/event-log.ts'
+import { Denial } from './auth-file.ts'
 
 const REQUEST_ID = 'x-modelrelay-request-id'
 
@@ -14,12 +15,16 @@ const FACE: Record<ErrorCode, [ContentfulStatusCode, string]> = {
   invalid: [400, 'VALIDATION_ERROR'],
   malformed: [400, 'INVALID_INPUT'],
   no_graph: [400, 'INVALID_INPUT'],
+  unauthenticated: [401, 'UNAUTHORIZED'],
+  forbidden: [403, 'FORBIDDEN'],
   not_found: [404, 'NOT_FOUND'],
   gone: [404, 'NOT_FOUND'],
   conflict: [409, 'CONFLICT'],
   unsupported: [501, 'NOT_IMPLEMENTED'],
   unavailable: [503, 'SERVICE_UNAVAILABLE'],
 }
+
+const CODES: Record<number, string> = { 401: 'UNAUTHORIZED', 403: 'FORBIDDEN', 404: 'NOT_FOUND', 429: 'RATE_LIMIT' }
 
 /** A router of this face: errors in its form, a request id on every answer, 404 for what it does not serve. */
 export function v1App(logger: Logger) {
@@ -29,7 +34,7 @@ export function v1App(logger: Logger) {
     c.header(REQUEST_ID, c.get('request_id'))
     await next()
   })
-  app.onError((error, c) => failed(logger, error, c))
+  app.onError(v1ErrorHandler(logger))
   return app
 }
 
@@ -37,10 +42,19 @@ export function notServed(c: Context): Response {
   return answer(c, 404, 'NOT_FOUND', `${c.req.method} ${c.req.path} is not served here`)
 }
 
+/** Also for what goes wrong before a request has come to a route of this face. */
+export function v1ErrorHandler(logger: Logger) {
+  return (error: Error, c: Context): Response => failed(logger, error, c)
+}
+
 function failed(logger: Logger, error: Error, c: Context): Response {
   if (error instanceof RunloomError) {
     const [status, code] = FACE[error.code]
     return answer(c, status, code, error.message, error.details)
+  }
+  if (error instanceof Denial) {
+    const { status, message } = error
+    return answer(c, status as ContentfulStatusCode, CODES[status] ?? 'FORBIDDEN', message)
   }
   if (error instanceof z.ZodError) {
     const fields = error.issues.map(({ path, message }) => ({ field: path.join('.') || 'body', message }))
@@ -54,6 +68,6 @@ function failed(logger: Logger, error: Error, c: Context): Response {
 }
 
 function answer(c: Context, status: ContentfulStatusCode, code: string, message: string, more: object = {}): Response {
-  const request_id = c.get('request_id')
+  const request_id = c.get('request_id') ?? randomUUID()
   return c.json({ error: code, code, message, request_id, ...more }, status, { [REQUEST_ID]: request_id })
 }

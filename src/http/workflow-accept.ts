@@ -1,9 +1,10 @@
 // Accepting a workflow run (contracts: workflows §2.2): the plan is found or compiled, everything that the run needs is
 // checked before anything is stored, and one transaction creates it.
 import { createHash } from 'node:crypto'
+import type { Context } from 'hono'
 import { RunloomError } from '../core/errors.ts'
 import { newId } from '../core/ids.ts'
-import type { Json } from '../core/json.ts'
+import { type Json, jsonText } from '../core/json.ts'
 import { flag } from '../protocol/common.ts'
 import * as protocol from '../protocol/workflow-runs.ts'
 import { compile } from '../workflow/compile.ts'
@@ -14,15 +15,21 @@ import { modelNodes, type Plan } from '../workflow/plan.ts'
 import { getPlan } from '../workflow/plans.ts'
 import { type CreatedWorkflowRun, createWorkflowRun } from '../workflow/runs.ts'
 import { hasType } from '../workflow/validate.ts'
+import { namedAssistant, permit } from './access.ts'
+import { userOf } from './authentication.ts'
 import { parse, parseBody } from './errors.ts'
 import type { Ports } from './ports.ts'
-import { EVERYBODY } from './workflows.ts'
+import { ownerOf } from './workflow-access.ts'
 
 /** Creates the run that a request's body describes, or finds the one that its idempotency key made. */
-export async function acceptWorkflowRun(ports: Ports, text: string, streamed: string | undefined) {
+export async function acceptWorkflowRun(ports: Ports, c: Context) {
+  const text = await c.req.text()
   const request = parseBody(text, protocol.createWorkflowRun)
-  const stream = request.stream ?? parse(flag, streamed, 'stream')
-  const { plan, plan_hash, text: planText } = await planOf(ports, request)
+  const stream = request.stream ?? parse(flag, c.req.query('stream'), 'stream')
+  const owner = ownerOf(ports, c)
+  const asked = await permit(ports, c, 'threads:create_run', { metadata: {}, kwargs: {} })
+  const made = await permit(ports, c, 'threads:create', { metadata: { ...asked.value.metadata } })
+  const { plan, plan_hash, text: planText } = await planOf(ports, owner, request)
   const overrides = overridesOf(request)
   const issues = new Issues()
   const path = pathsOf(plan, request.spec)
@@ -31,7 +38,17 @@ export async function acceptWorkflowRun(ports: Ports, text: string, streamed: st
   await checkModels(ports, issues, plan, overrides, path)
   if (issues.list.length > 0) refuseInvalid(issues.list)
   const input = inputOf(plan, request.input ?? {})
-  const run: WorkflowRequest = { owner: EVERYBODY, plan_hash, input, ...overrides, ...(stream && { stream }) }
+  const session = request.session_id == null ? {} : { session_id: request.session_id }
+  const run: WorkflowRequest = {
+    owner,
+    plan_hash,
+    agents: await agentsOf(ports, c, plan),
+    input,
+    ...overrides,
+    ...(stream && { stream }),
+    ...session,
+  }
+  const user = userOf(c)
   const key = request.options?.idempotency_key?.trim()
   const body_hash = createHash('sha256').update(text).digest('hex')
   const args = {
@@ -39,7 +56,9 @@ export async function acceptWorkflowRun(ports: Ports, text: string, streamed: st
     thread_id: newId(),
     request: run,
     plan: planText,
-    ...(key && { idempotency: { face: 'workflow', key, body_hash } }),
+    metadata: made.value.metadata,
+    auth_user: user ? jsonText(user) : null,
+    ...(key && { idempotency: { face: 'workflow', owner: user?.identity ?? '', key, body_hash } }),
   }
   const created = await ports.worker.startHere<CreatedWorkflowRun>(claim =>
     ports.db.run(createWorkflowRun, claim ? { ...args, claim } : args),
@@ -49,12 +68,12 @@ export async function acceptWorkflowRun(ports: Ports, text: string, streamed: st
   return { run_id: created.run.run_id, status: created.status, plan_hash: hash }
 }
 
-async function planOf({ db }: Ports, { spec, plan_hash }: protocol.CreateWorkflowRun) {
+async function planOf({ db }: Ports, owner: string, { spec, plan_hash }: protocol.CreateWorkflowRun) {
   if ((spec == null) === (plan_hash == null)) {
     throw new RunloomError('malformed', 'body: give exactly one of spec and plan_hash')
   }
   if (plan_hash != null) {
-    const text = await db.run(getPlan, { owner: EVERYBODY, plan_hash })
+    const text = await db.run(getPlan, { owner, plan_hash })
     return { plan: JSON.parse(text) as Plan, plan_hash, text }
   }
   const compiled = compile(spec)
@@ -69,6 +88,17 @@ function overridesOf({ model_override, model_overrides }: protocol.CreateWorkflo
       model_overrides: { ...(nodes && { nodes }), ...(fanout_subnodes && { fanout_subnodes }) },
     }),
   }
+}
+
+/** Which assistants the run's nodes may be, by the name that they are called by. */
+async function agentsOf(ports: Ports, c: Context, { nodes }: Plan): Promise<WorkflowRequest['agents']> {
+  const agents: WorkflowRequest['agents'] = {}
+  for (const node of nodes) {
+    if (node.type !== 'agent.run') continue
+    const { agent } = node.input
+    agents[agent] = (await permit(ports, c, 'assistants:read', { assistant_id: namedAssistant(agent) })).allowed ?? null
+  }
+  return agents
 }
 
 /** Where a node stands in the spec that was sent, or else in the plan. */

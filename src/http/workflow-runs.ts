@@ -1,42 +1,44 @@
 // Workflow runs over HTTP (contracts: workflows §2.2 to §2.7). Creating only accepts the run; everything else reads what
 // is stored, or leaves an answer for whoever executes it.
 import { type Context, Hono } from 'hono'
-import { RunloomError } from '../core/errors.ts'
-import { isUuid } from '../core/ids.ts'
 import { eventsOf, readPage } from '../events/log.ts'
 import * as protocol from '../protocol/workflow-runs.ts'
 import { getWorkflowRun, listWorkflowRuns, pendingSteps, readSnapshot, submitToolResults } from '../workflow/runs.ts'
 import { openCalls, wireStep, wireWorkflowRun } from '../workflow/snapshot.ts'
 import { type Line, lines } from '../workflow/stream.ts'
+import { permit } from './access.ts'
 import { requestCancel } from './follow.ts'
 import type { Ports } from './ports.ts'
 import { ndjson, sse } from './sse.ts'
 import { acceptWorkflowRun } from './workflow-accept.ts'
-import { EVERYBODY, json } from './workflows.ts'
+import { runFor } from './workflow-access.ts'
+import { json } from './workflows.ts'
 
 const EVENTS = 1_000
 
 export function workflowRunRoutes(ports: Ports) {
   const { db } = ports
   return new Hono()
-    .post('/runs', async c => c.json(await acceptWorkflowRun(ports, await c.req.text(), c.req.query('stream'))))
+    .post('/runs', async c => c.json(await acceptWorkflowRun(ports, c)))
     .get('/runs', async c => {
       const query = protocol.listWorkflowRuns.parse(c.req.query())
       const { status, ...page } = query
-      return c.json({ runs: await db.run(listWorkflowRuns, { owner: EVERYBODY, ...page, ...(status && { status }) }) })
+      const { allowed } = await permit(ports, c, 'threads:search', query)
+      const runs = await db.run(listWorkflowRuns, { ...page, ...(status && { status }), ...(allowed && { allowed }) })
+      return c.json({ runs })
     })
     .get('/runs/:run_id', async c => {
       const include = (c.req.query('include') ?? '').split(',')
       const steps = include.includes('steps') || include.includes('tool_calls')
-      return c.json(wireWorkflowRun(await db.run(readSnapshot, keyOf(c)), { steps }))
+      return c.json(wireWorkflowRun(await db.run(readSnapshot, await runFor(ports, c, 'threads:read')), { steps }))
     })
     .get('/runs/:run_id/steps', async c => {
-      const { steps } = await db.run(readSnapshot, keyOf(c))
+      const { steps } = await db.run(readSnapshot, await runFor(ports, c, 'threads:read'))
       return c.json({ steps: steps.map(step => ({ node_id: step.node_id, ...wireStep(step) })) })
     })
     .get('/runs/:run_id/events', c => events(ports, c))
     .get('/runs/:run_id/pending-tools', async c => {
-      const key = keyOf(c)
+      const key = await runFor(ports, c, 'threads:read')
       const steps = (await db.run(pendingSteps, key)).map(step => ({
         node_id: step.node_id,
         step: step.step,
@@ -46,9 +48,10 @@ export function workflowRunRoutes(ports: Ports) {
       return c.json({ run_id: key.run_id, pending: steps.filter(step => step.tool_calls.length > 0) })
     })
     .post('/runs/:run_id/tool-results', async c => {
+      const key = await runFor(ports, c, 'threads:update')
       const { results, ...step } = protocol.toolResults.parse(await json(c))
       const { accepted, status, run } = await db.run(submitToolResults, {
-        ...keyOf(c),
+        ...key,
         ...step,
         results: results.map(({ tool_call, output, error }) => ({
           call_id: tool_call.id,
@@ -60,24 +63,18 @@ export function workflowRunRoutes(ports: Ports) {
       return c.json({ accepted, status })
     })
     .post('/runs/:run_id/cancel', async c => {
-      const key = keyOf(c)
+      const key = await runFor(ports, c, 'threads:update')
       const run = await db.run(getWorkflowRun, key)
-      await requestCancel(ports, { run_id: run.run_id }, { action: 'interrupt', by: 'client', wait: true })
+      await requestCancel(ports, key, { action: 'interrupt', by: 'client', wait: true })
       const { status } = await db.run(readSnapshot, key)
       return c.json({ run_id: run.run_id, status })
     })
 }
 
-function keyOf(c: Context) {
-  const run_id = c.req.param('run_id') as string
-  if (!isUuid(run_id)) throw new RunloomError('malformed', `run_id: "${run_id}" must be a UUID`)
-  return { owner: EVERYBODY, run_id }
-}
-
 /** History, then what comes, until the run has ended: as NDJSON, or as server-sent events to those who ask for them. */
 async function events(ports: Ports, c: Context): Promise<Response> {
   const { after_seq, limit, wait } = protocol.readEvents.parse(c.req.query())
-  const key = keyOf(c)
+  const key = await runFor(ports, c, 'threads:read')
   const run = await ports.db.run(getWorkflowRun, key)
   const gone = new AbortController()
   const log = wait ? ports.log.read(run.run_id, after_seq, gone.signal) : stored(ports, run.run_id, after_seq)

@@ -12,23 +12,24 @@ import { lint } from '../workflow/lint.ts'
 import { keepPlan } from '../workflow/plans.ts'
 import { parse } from './errors.ts'
 import type { Ports } from './ports.ts'
+import { sessionRoutes } from './sessions.ts'
 import { notServed, v1App } from './v1-errors.ts'
+import { ownerFor } from './workflow-access.ts'
 import { workflowRunRoutes } from './workflow-runs.ts'
-
-/** Who owns plans where nobody is asked for a name. */
-export const EVERYBODY = ''
 
 export function workflowRoutes(ports: Ports) {
   const { db, logger } = ports
   const app = v1App(logger)
   app.post('/workflows/compile', async c => {
+    const owner = await ownerFor(ports, c, 'threads:create')
     const compiled = compile(await json(c))
     if ('issues' in compiled) return refuseInvalid(compiled.issues)
     const { plan_hash, text } = compiled
-    await db.run(keepPlan, { owner: EVERYBODY, plan_hash, text })
+    await db.run(keepPlan, { owner, plan_hash, text })
     return c.json({ plan_json: JSON.parse(text), plan_hash })
   })
   app.post('/workflows/lint', async c => {
+    await ownerFor(ports, c, 'threads:create')
     const spec = await json(c)
     const found = { kind: (spec as { kind?: unknown } | null)?.kind ?? null, lint_issues: lint(spec) }
     if (!parse(flag, c.req.query('compile'), 'compile')) return c.json(found)
@@ -44,6 +45,7 @@ export function workflowRoutes(ports: Ports) {
     })
   }
   app.route('/', workflowRunRoutes(ports))
+  app.route('/', sessionRoutes(ports))
   app.all('*', notServed)
   return app
 }

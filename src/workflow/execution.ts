@@ -6,6 +6,7 @@
 //      │          ▲       ├─► failed               joins, transforms and fan-outs need none,
 //      ▼          └─► waiting (client's answers)   one that waits gives its slot back
 //   skipped (a router went elsewhere)
+import type { Filter } from '../core/access.ts'
 import { type Ending, Stopped } from '../core/executor.ts'
 import type { Json } from '../core/json.ts'
 import { takeAnswer } from './answers.ts'
@@ -17,6 +18,7 @@ import { NodeStates } from './node-states.ts'
 import { modelOf, type Overrides } from './overrides.ts'
 import type { Plan, PlanNode } from './plan.ts'
 import type { Answer, NodeRecord, Progress, StepRecord } from './records.ts'
+import { answerRows } from './sessions.ts'
 import { Slots } from './slots.ts'
 import { Topology } from './topology.ts'
 import { outputsOf, type Scope, transformed } from './values.ts'
@@ -28,9 +30,14 @@ export interface WorkflowRequest extends Overrides {
   /** The run's inputs by name, defaults included. */
   input: Record<string, Json>
   stream?: boolean
+  /** The assistants that its nodes may be, each with the filter that it has to pass. */
+  agents: Record<string, Filter | null>
+  /** Where the answers go when it has succeeded. */
+  session_id?: string
 }
 
 export interface ExecutionPorts extends WorkPorts {
+  /** What clients have sent and the log does not have yet. */
   newAnswers(): Promise<Answer[]>
 }
 
@@ -359,7 +366,10 @@ export class Execution {
   }
 
   #complete(): Ending {
-    outputsOf(this.#plan, id => this.#states.standing(id).output)
+    const outputs = outputsOf(this.#plan, id => this.#states.standing(id).output)
+    const { session_id } = this.#request
+    const { journal } = this.#ports
+    if (session_id !== undefined) journal.keep([answerRows(session_id, journal.run_id, outputs)])
     return { interrupts: {}, has_next: false }
   }
 

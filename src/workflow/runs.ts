@@ -1,6 +1,7 @@
 // Workflow runs: runs like any other, of kind `workflow`, each on a hidden thread of its own (contracts: workflows §2).
 // Their statuses on the wire are a total map of a run's.
 import sql, { empty } from 'sql-template-tag'
+import { andAllowed, type Guarded } from '../core/access.ts'
 import { type ClaimOptions, startRun } from '../core/claims.ts'
 import { RunloomError } from '../core/errors.ts'
 import type { ClaimedRun } from '../core/executor.ts'
@@ -13,6 +14,7 @@ import { unanswered } from './llm.ts'
 import type { Plan } from './plan.ts'
 import { getPlan, keepPlan } from './plans.ts'
 import { type Answer, answerKey, type NodeRecord, nodeRecords, type StepRecord, stepRecords } from './records.ts'
+import { findSession } from './sessions.ts'
 
 export type WorkflowStatus = 'running' | 'waiting' | 'succeeded' | 'failed' | 'canceled'
 
@@ -22,7 +24,11 @@ export interface CreateWorkflowRun {
   request: WorkflowRequest
   /** The plan's canonical text, to be kept with the run. */
   plan: string
-  idempotency?: { face: string; key: string; body_hash: string }
+  /** Of its thread, by which it is filtered. */
+  metadata: Record<string, unknown>
+  /** Who makes it, as JSON. */
+  auth_user: string | null
+  idempotency?: { face: string; owner: string; key: string; body_hash: string }
   claim?: ClaimOptions
 }
 
@@ -40,35 +46,31 @@ export const createWorkflowRun = transition(
     const { run_id, thread_id, request, plan: text, claim } = args
     const earlier = yield* earlierRun(args)
     if (earlier) return { run: earlier, status: yield* statusOf(earlier), repeated: true }
-    const { owner, plan_hash } = request
+    const { owner, plan_hash, session_id } = request
+    if (session_id !== undefined) yield* findSession({ owner, session_id })
     yield* keepPlan.steps({ owner, plan_hash, text })
-    yield* insertThread({ thread_id, metadata: '{}', hidden: 1 })
+    yield* insertThread({ thread_id, metadata: jsonText(args.metadata), hidden: 1 })
     yield sql`
       insert into runs (run_id, thread_id, position, kind, assistant_id, status, metadata, kwargs, multitask_strategy,
-        created_at, updated_at, not_before, crashes)
+        created_at, updated_at, not_before, crashes, auth_user)
       values (${run_id}, ${thread_id}, 1, 'workflow', '', 'pending', ${jsonText({ plan_hash })}, ${jsonText(request)},
-        'enqueue', now_iso(), now_iso(), now_ms(), 0)`
+        'enqueue', now_iso(), now_iso(), now_ms(), 0, ${args.auth_user})`
     yield sql`insert into run_heads (run_id, attempt, last_seq, ended) values (${run_id}, 0, 0, 0)`
     yield sql`update threads set last_position = 1 where thread_id = ${thread_id}`
     const fresh = { run_id, thread_id, crashes: 0, attempt: 0, last_seq: 0 }
     const claimed = claim ? yield* startRun(fresh, claim) : undefined
     yield refreshed(thread_id)
-    const run = claimed?.run ?? (yield* findRun(owner, run_id))
+    const run = claimed?.run ?? (yield* findRun({ run_id }))
     return { run, status: 'running', ...(claimed && { claimed }), repeated: false }
   },
 )
 
 /** A workflow run of an owner. */
-export const getWorkflowRun = transition(
-  import.meta.url,
-  'getWorkflowRun',
-  function* ({ owner, run_id }: RunOfOwner): Steps<Run> {
-    return yield* findRun(owner, run_id)
-  },
-)
+export const getWorkflowRun = transition(import.meta.url, 'getWorkflowRun', function* (key: RunOfOwner): Steps<Run> {
+  return yield* findRun(key)
+})
 
-export interface RunOfOwner {
-  owner: string
+export interface RunOfOwner extends Guarded {
   run_id: string
 }
 
@@ -86,8 +88,8 @@ export interface Snapshot {
 export const readSnapshot = transition(
   import.meta.url,
   'readSnapshot',
-  function* ({ owner, run_id }: RunOfOwner): Steps<Snapshot> {
-    const run = yield* findRun(owner, run_id)
+  function* ({ run_id, ...guard }: RunOfOwner): Steps<Snapshot> {
+    const run = yield* findRun({ run_id, ...guard })
     const plan = JSON.parse(yield* getPlan.steps(JSON.parse(run.kwargs))) as Plan
     const last = yield* first<{ data: string }>(sql`
       select data from run_events where run_id = ${run_id} and event not in ('metadata', 'error')
@@ -98,8 +100,7 @@ export const readSnapshot = transition(
   },
 )
 
-export interface WorkflowRunList {
-  owner: string
+export interface WorkflowRunList extends Guarded {
   status?: WorkflowStatus
   limit: number
   offset: number
@@ -117,11 +118,13 @@ export interface ListedRun {
 export const listWorkflowRuns = transition(
   import.meta.url,
   'listWorkflowRuns',
-  function* ({ status, limit, offset }: WorkflowRunList): Steps<ListedRun[]> {
+  function* ({ status, limit, offset, allowed }: WorkflowRunList): Steps<ListedRun[]> {
     const rows = yield* all<ListedRun & { metadata: string }>(sql`
-      select run_id, metadata, created_at, ended_at, ${wireStatus} as status from runs where kind = 'workflow'
-      ${status === undefined ? empty : sql`and ${wireStatus} = ${status}`}
-      order by created_at desc, run_id desc limit ${limit} offset ${offset}`)
+      select run_id, runs.metadata, runs.created_at, ended_at, ${wireStatus} as status
+      from runs join threads on threads.thread_id = runs.thread_id
+      where kind = 'workflow' ${status === undefined ? empty : sql`and ${wireStatus} = ${status}`}
+      ${andAllowed(allowed, sql`threads.metadata`)}
+      order by runs.created_at desc, run_id desc limit ${limit} offset ${offset}`)
     return rows.map(({ metadata, ...row }) => ({ ...row, plan_hash: JSON.parse(metadata).plan_hash }))
   },
 )
@@ -131,7 +134,7 @@ const waits = sql`exists (
   select 1 from workflow_steps where workflow_steps.run_id = runs.run_id and waiting_until is not null)`
 
 const wireStatus = sql`
-  case status when 'success' then 'succeeded' when 'error' then 'failed' when 'pending' then ${inFlight()}
+  case runs.status when 'success' then 'succeeded' when 'error' then 'failed' when 'pending' then ${inFlight()}
     when 'running' then ${inFlight()} else 'canceled' end`
 
 function inFlight() {
@@ -145,8 +148,10 @@ function* statusOf({ run_id }: Run): Steps<WorkflowStatus> {
   return (found as { status: WorkflowStatus }).status
 }
 
-function* findRun(_owner: string, run_id: string): Steps<Run> {
-  const run = yield* first<Run>(sql`select * from runs where run_id = ${run_id} and kind = 'workflow'`)
+function* findRun({ run_id, allowed }: RunOfOwner): Steps<Run> {
+  const run = yield* first<Run>(sql`
+    select runs.* from runs join threads on threads.thread_id = runs.thread_id
+    where run_id = ${run_id} and kind = 'workflow' ${andAllowed(allowed, sql`threads.metadata`)}`)
   if (!run) throw new RunloomError('not_found', `run ${run_id} not found`)
   return run
 }
@@ -155,8 +160,8 @@ function* findRun(_owner: string, run_id: string): Steps<Run> {
 export const pendingSteps = transition(
   import.meta.url,
   'pendingSteps',
-  function* ({ owner, run_id }: RunOfOwner): Steps<StepRecord[]> {
-    const run = yield* findRun(owner, run_id)
+  function* ({ run_id, ...guard }: RunOfOwner): Steps<StepRecord[]> {
+    const run = yield* findRun({ run_id, ...guard })
     return run.ended_at === null ? yield* waitingSteps(run_id) : []
   },
 )
@@ -193,10 +198,10 @@ export const submitToolResults = transition(import.meta.url, 'submitToolResults'
   status: WorkflowStatus
   run: Run
 }> {
-  const { owner, run_id, node_id, step, request_id, results } = args
-  const { thread_id } = yield* findRun(owner, run_id)
+  const { run_id, node_id, step, request_id, results } = args
+  const { thread_id } = yield* findRun(args)
   yield* lockThread(thread_id)
-  const run = yield* findRun(owner, run_id)
+  const run = yield* findRun(args)
   const waiting = run.ended_at === null ? yield* waitingSteps(run_id) : []
   const pending = waiting.find(one => one.node_id === node_id)
   const asked = pending?.step === step && pending.request_id === request_id

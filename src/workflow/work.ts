@@ -1,4 +1,5 @@
 // What nodes do that takes time: calling a model, or running one of the server's assistants.
+import type { Filter } from '../core/access.ts'
 import type { Children } from '../core/children.ts'
 import { Stopped } from '../core/executor.ts'
 import type { Json } from '../core/json.ts'
@@ -30,6 +31,8 @@ export interface Job {
 
 export interface WorkPorts extends LlmPorts {
   agents: Children
+  /** What each assistant has to pass. */
+  allowed: Record<string, Filter | null>
 }
 
 /** Does a job within its time. `waitingRow` is the row of its node while it waits for its client. */
@@ -77,12 +80,13 @@ async function runAgent(
   signal: AbortSignal,
 ) {
   const { agents, journal } = ports
+  const assistant_allowed = ports.allowed[agent] ?? undefined
   const messages = bound({ input }, bindings, scope).input.map(({ role, content }) => ({
     role,
     content: textOf(content),
   }))
   const child = await agents
-    .start({ parent_run_id: journal.run_id, key: id, assistant_id: agent, input: { messages } })
+    .start({ parent_run_id: journal.run_id, key: id, assistant_id: agent, assistant_allowed, input: { messages } })
     .catch((error: Error) => {
       throw new NodeFailure('agent_failed', `assistant "${agent}" could not be started: ${error.message}`)
     })

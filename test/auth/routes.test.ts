@@ -25,12 +25,32 @@ export interface World {
   feedback_id: string
   /** A thread with a question and an answer. */
   talk_id: string
+  /** A run that waits for its client, where a route of workflows is asked. */
+  workflow: { plan_hash: string; run_id: string; session_id: string; pending: Record<string, unknown>; call_id: string }
 }
 
-/** What bob gets: a status, or 200 and this body. `open`: what everybody gets; `known`: everybody who is known. */
-type Foreign = 404 | 409 | 204 | 'open' | 'known' | { body: unknown }
+/**
+ * What bob gets: a status, or 200 and this body. `open`: what everybody gets; `known`: everybody who is known; `asked`:
+ * everybody whom the handler does not refuse.
+ */
+type Foreign = 404 | 409 | 204 | 'open' | 'known' | 'asked' | { body: unknown }
 
 export type Case = [foreign: Foreign, path: string, body?: unknown]
+
+const WORKFLOW = {
+  kind: 'workflow',
+  nodes: [
+    {
+      id: 'a',
+      type: 'llm',
+      model: 'offline',
+      user: 'what is 2 + 2',
+      tools: [{ type: 'function', function: { name: 'calculate' } }],
+      tool_execution: { mode: 'client' },
+    },
+  ],
+  outputs: [{ name: 'o', from: 'a' }],
+}
 
 const SCHEDULE = { schedule: '0 0 1 1 *' }
 
@@ -134,6 +154,33 @@ const ROOT: Record<string, (world: World) => Case> = {
   'POST /store/items/search': w => [{ body: { items: [] } }, '/store/items/search', { namespace_prefix: [w.mark] }],
   'POST /store/namespaces': w => [{ body: { namespaces: [] } }, '/store/namespaces', { prefix: [w.mark] }],
   ...GATEWAY_DATA,
+  'POST /api/v1/workflows/compile': () => ['asked', '/api/v1/workflows/compile', WORKFLOW],
+  'POST /api/v1/workflows/lint': () => ['asked', '/api/v1/workflows/lint', WORKFLOW],
+  'GET /api/v1/schemas/run_event.schema.json': () => ['open', '/api/v1/schemas/run_event.schema.json'],
+  'GET /api/v1/schemas/workflow.schema.json': () => ['open', '/api/v1/schemas/workflow.schema.json'],
+  'POST /api/v1/runs': w => [404, '/api/v1/runs', { plan_hash: w.workflow.plan_hash }],
+  'GET /api/v1/runs': () => [{ body: { runs: [] } }, '/api/v1/runs'],
+  'GET /api/v1/runs/:run_id': w => [404, `/api/v1/runs/${w.workflow.run_id}`],
+  'GET /api/v1/runs/:run_id/steps': w => [404, `/api/v1/runs/${w.workflow.run_id}/steps`],
+  'GET /api/v1/runs/:run_id/events': w => [404, `/api/v1/runs/${w.workflow.run_id}/events?wait=0&after_seq=9`],
+  'GET /api/v1/runs/:run_id/pending-tools': w => [404, `/api/v1/runs/${w.workflow.run_id}/pending-tools`],
+  'POST /api/v1/runs/:run_id/tool-results': w => [
+    404,
+    `/api/v1/runs/${w.workflow.run_id}/tool-results`,
+    { ...w.workflow.pending, results: [{ tool_call: { id: w.workflow.call_id }, output: '' }] },
+  ],
+  'POST /api/v1/runs/:run_id/cancel': w => [404, `/api/v1/runs/${w.workflow.run_id}/cancel`],
+  'POST /api/v1/sessions': () => ['asked', '/api/v1/sessions', {}],
+  'GET /api/v1/sessions': w => [{ body: { sessions: [] } }, `/api/v1/sessions?customer_id=${w.mark}`],
+  'GET /api/v1/sessions/:session_id': w => [404, `/api/v1/sessions/${w.workflow.session_id}`],
+  'PATCH /api/v1/sessions/:session_id': w => [404, `/api/v1/sessions/${w.workflow.session_id}`, { metadata: { x: 1 } }],
+  'DELETE /api/v1/sessions/:session_id': w => [404, `/api/v1/sessions/${w.workflow.session_id}`],
+  'POST /api/v1/sessions/:session_id/messages': w => [
+    404,
+    `/api/v1/sessions/${w.workflow.session_id}/messages`,
+    { role: 'user', content: [{ type: 'text', text: 'x' }] },
+  ],
+  'POST /api/v1/sessions/:session_id/clear': w => [404, `/api/v1/sessions/${w.workflow.session_id}/clear`],
 }
 
 /** Routes of the root that the gateway dialect has, too; the rest of them is below. */
@@ -172,6 +219,9 @@ const TABLE: Record<string, (world: World) => Case> = {
   ),
 }
 
+const V1 = '/api/v1'
+const NO_WORKFLOW = { plan_hash: '0'.repeat(64), run_id: newId(), session_id: newId(), pending: {}, call_id: '' }
+
 forEachDatabase('every route', open => {
   let server: AuthServer
   let denying: AuthServer
@@ -190,7 +240,7 @@ forEachDatabase('every route', open => {
     return json
   }
 
-  async function world(): Promise<World> {
+  async function world(route = ''): Promise<World> {
     const mark = `mark-${newId()}`
     const metadata = { mark }
     const { assistant_id } = await alice('POST', '/assistants', { graph_id: 'steps', metadata })
@@ -225,7 +275,18 @@ forEachDatabase('every route', open => {
       cron_id,
       feedback_id: feedback.feedback_id,
       talk_id: talk.thread_id,
+      workflow: route.includes(V1) ? await workflow(mark) : NO_WORKFLOW,
     }
+  }
+
+  async function workflow(mark: string): Promise<World['workflow']> {
+    const { plan_hash } = await alice('POST', `${V1}/workflows/compile`, { ...WORKFLOW, name: mark })
+    const { run_id } = await alice('POST', `${V1}/runs`, { plan_hash })
+    const { id: session_id } = await alice('POST', `${V1}/sessions`, { customer_id: mark })
+    const path = `${V1}/runs/${run_id}/pending-tools`
+    await eventually(async () => assert.equal((await alice('GET', path)).pending.length, 1))
+    const [{ tool_calls, ...pending }] = (await alice('GET', path)).pending
+    return { plan_hash, run_id, session_id, pending, call_id: tool_calls[0].tool_call.id }
   }
 
   /** All that alice has, as she sees it. */
@@ -259,12 +320,12 @@ forEachDatabase('every route', open => {
     for (const [route, entry] of Object.entries(TABLE)) {
       await t.test(route, async () => {
         const [method = ''] = route.split(' ')
-        const mine = await world()
+        const mine = await world(route)
         await eventually(async () => assert.equal((await look(mine)).at(-1)[0].status, 'delivered'))
         const [foreign, path, body] = entry(mine)
         const before = await look(mine)
         const { status, json } = await server.call('bob', method, path, body)
-        const expected = typeof foreign === 'number' ? foreign : 200
+        const expected = typeof foreign === 'number' ? foreign : foreign === 'asked' && status < 300 ? status : 200
         assert.equal(status, expected, `bob: ${JSON.stringify(json)}`)
         if (typeof foreign === 'object') assert.deepEqual(json, foreign.body)
         assert.deepEqual(await look(mine), before)
@@ -282,7 +343,9 @@ forEachDatabase('every route', open => {
         const [foreign, path, body] = entry(mine)
         const { status, json } = await server.call(undefined, method, path, body, { 'x-auth-scheme': 'langsmith' })
         assert.equal(status, foreign === 'open' ? 200 : 401)
-        if (status === 401) assert.deepEqual(json, { detail: 'Unauthorized' })
+        if (status !== 401) return
+        if (path.startsWith(V1)) assert.equal(json.code, 'UNAUTHORIZED')
+        else assert.deepEqual(json, { detail: 'Unauthorized' })
       })
     }
     assert.equal((await server.call(undefined, 'GET', '/no/such/route')).status, 401)

@@ -3,7 +3,6 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { after, before, test } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { WorkflowEvent } from '../../src/protocol/workflow-events.ts'
 import { eventually } from '../api/harness.ts'
 import { forEachDatabase } from '../support/databases.ts'
@@ -117,14 +116,16 @@ forEachDatabase('a workflow after kill -9', open => {
     for (let kills = 0; kills < 5; kills++) {
       const client = workflowClient(server.url)
       const wanted = seen.length + 1 + Math.floor(Math.random() * 12)
-      const killed = sleep(3_000).then(() => server.kill())
+      const victim = server
+      const timer = setTimeout(() => void victim.kill(), 3_000)
       await (async () => {
         for await (const event of client.stream(run_id, `?after_seq=${seen.length}`)) {
           seen = [...seen, event]
-          if (seen.length === wanted) await server.kill()
+          if (seen.length === wanted) await victim.kill()
         }
       })().catch(() => {})
-      await Promise.race([killed, server.kill()])
+      clearTimeout(timer)
+      await victim.kill()
       server = await startServer({ database_url, env })
       if (seen.at(-1)?.type === 'run_completed') break
     }
