@@ -24,7 +24,7 @@ const STATUS: Record<ErrorCode, ContentfulStatusCode> = {
 }
 
 /** When a client whose run was turned away may ask again. */
-const RETRY_AFTER_SECONDS = 5
+export const RETRY_AFTER_SECONDS = 5
 
 const OUTAGE = 'The database cannot be used just now; try again later. The server log has the reason'
 

@@ -4,8 +4,11 @@ import * as assistants from '../protocol/assistants.ts'
 import * as common from '../protocol/common.ts'
 import * as crons from '../protocol/crons.ts'
 import * as runs from '../protocol/runs.ts'
+import * as sessions from '../protocol/sessions.ts'
 import * as store from '../protocol/store.ts'
 import * as threads from '../protocol/threads.ts'
+import * as workflowRuns from '../protocol/workflow-runs.ts'
+import { workflowSpec } from '../protocol/workflow-spec.ts'
 import { GATEWAY_SCHEMAS, gatewayDataRows, gatewayRows } from './gateway-operations.ts'
 
 /** The bodies of requests, as they are validated. */
@@ -37,6 +40,12 @@ export const SCHEMAS = {
   SearchItems: store.searchItems,
   SearchNamespaces: store.searchNamespaces,
   ...GATEWAY_SCHEMAS,
+  Workflow: workflowSpec,
+  CreateWorkflowRun: workflowRuns.createWorkflowRun,
+  ToolResults: workflowRuns.toolResults,
+  CreateSession: sessions.createSession,
+  PatchSession: sessions.patchSession,
+  SessionMessage: sessions.sessionMessage,
 } satisfies Record<string, z.ZodType>
 
 export type SchemaName = keyof typeof SCHEMAS
@@ -177,6 +186,41 @@ const storeRows: Row[] = [
   ['POST /store/namespaces', 'object', 'List namespaces', { body: 'SearchNamespaces' }],
 ]
 
+const workflowRows: Row[] = [
+  ['POST /api/v1/workflows/compile', 'object', 'Compile a workflow', { body: 'Workflow' }],
+  [
+    'POST /api/v1/workflows/lint',
+    'object',
+    'Check the schemas in a workflow',
+    { body: 'Workflow', query: { compile: common.flag } },
+  ],
+  ['GET /api/v1/schemas/workflow.schema.json', 'object', 'The JSON Schema of workflows'],
+  ['GET /api/v1/schemas/run_event.schema.json', 'object', 'The JSON Schema of events'],
+  ['POST /api/v1/runs', 'object', 'Run a workflow', { body: 'CreateWorkflowRun', query: { stream: common.flag } }],
+  ['GET /api/v1/runs', 'object', 'List workflow runs', { query: workflowRuns.listWorkflowRuns.shape }],
+  ['GET /api/v1/runs/{run_id}', 'object', 'Get a workflow run', { query: { include: z.string() } }],
+  ['GET /api/v1/runs/{run_id}/steps', 'object', 'List the model calls of a workflow run'],
+  [
+    'GET /api/v1/runs/{run_id}/events',
+    'stream',
+    'Follow a workflow run; NDJSON unless server-sent events are accepted',
+    { query: { after_seq: z.number(), limit: z.number(), wait: z.boolean() } },
+  ],
+  ['GET /api/v1/runs/{run_id}/pending-tools', 'object', 'List the tool calls that the client has to answer'],
+  ['POST /api/v1/runs/{run_id}/tool-results', 'object', 'Answer tool calls', { body: 'ToolResults' }],
+  ['POST /api/v1/runs/{run_id}/cancel', 'object', 'Cancel a workflow run'],
+]
+
+const sessionRows: Row[] = [
+  ['POST /api/v1/sessions', 'object', 'Create a session', { body: 'CreateSession' }],
+  ['GET /api/v1/sessions', 'object', 'List sessions', { query: sessions.listSessions.shape }],
+  ['GET /api/v1/sessions/{session_id}', 'object', 'Get a session with its messages'],
+  ['PATCH /api/v1/sessions/{session_id}', 'object', 'Set the metadata of a session', { body: 'PatchSession' }],
+  ['DELETE /api/v1/sessions/{session_id}', 'empty', 'Delete a session'],
+  ['POST /api/v1/sessions/{session_id}/messages', 'object', 'Add a message', { body: 'SessionMessage' }],
+  ['POST /api/v1/sessions/{session_id}/clear', 'object', 'Remove all messages'],
+]
+
 const metaRows: Row[] = [
   ['GET /health', 'object', 'Whether it is well'],
   ['GET /info', 'object', 'What this server is and can do'],
@@ -196,6 +240,8 @@ export const operations: Operation[] = [
   ...table('runs', 'Crons', cronRows),
   ...table('store', 'Store', storeRows),
   ...table('threads', 'Gateway', gatewayDataRows),
+  ...table('runs', 'Workflows', workflowRows),
+  ...table('runs', 'Sessions', sessionRows),
   ...table('always', 'System', [['GET /ok', 'object', 'Whether it is there', { query: { check_db: common.flag } }]]),
   ...table('meta', 'System', metaRows),
   ...table('assistants', 'Gateway: assistants', gateway.assistants),

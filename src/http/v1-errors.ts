@@ -1,5 +1,4 @@
 // The face at /api/v1: its error bodies, and the id that every answer carries (contracts: workflows §1).
-import { randomUUID } from 'node:crypto'
 import { type Context, Hono } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { z } from 'zod'
@@ -8,6 +7,8 @@ import { errorFields, type Logger } from '../core/logger.ts'
 import { isOutage } from '../db/database.ts'
 import { Closing } from '../events/event-log.ts'
 import { Denial } from './auth-file.ts'
+import { RETRY_AFTER_SECONDS } from './errors.ts'
+import { requestFields } from './request-log.ts'
 
 const REQUEST_ID = 'x-modelrelay-request-id'
 
@@ -20,6 +21,7 @@ const FACE: Record<ErrorCode, [ContentfulStatusCode, string]> = {
   not_found: [404, 'NOT_FOUND'],
   gone: [404, 'NOT_FOUND'],
   conflict: [409, 'CONFLICT'],
+  busy: [429, 'RATE_LIMIT'],
   unsupported: [501, 'NOT_IMPLEMENTED'],
   unavailable: [503, 'SERVICE_UNAVAILABLE'],
 }
@@ -28,10 +30,9 @@ const CODES: Record<number, string> = { 401: 'UNAUTHORIZED', 403: 'FORBIDDEN', 4
 
 /** A router of this face: errors in its form, a request id on every answer, 404 for what it does not serve. */
 export function v1App(logger: Logger) {
-  const app = new Hono<{ Variables: { request_id: string } }>()
+  const app = new Hono<{ Variables: { requestId: string } }>()
   app.use(async (c, next) => {
-    c.set('request_id', randomUUID())
-    c.header(REQUEST_ID, c.get('request_id'))
+    c.header(REQUEST_ID, c.get('requestId'))
     await next()
   })
   app.onError(v1ErrorHandler(logger))
@@ -50,6 +51,7 @@ export function v1ErrorHandler(logger: Logger) {
 function failed(logger: Logger, error: Error, c: Context): Response {
   if (error instanceof RunloomError) {
     const [status, code] = FACE[error.code]
+    if (error.code === 'busy') c.header('retry-after', String(RETRY_AFTER_SECONDS))
     return answer(c, status, code, error.message, error.details)
   }
   if (error instanceof Denial) {
@@ -62,12 +64,13 @@ function failed(logger: Logger, error: Error, c: Context): Response {
     return answer(c, 400, 'VALIDATION_ERROR', text, { fields })
   }
   if (error instanceof Closing) return answer(c, 503, 'SERVICE_UNAVAILABLE', error.message)
-  logger('error', 'a request failed', { method: c.req.method, path: c.req.path, ...errorFields(error) })
+  const { method, path } = c.req
+  logger('error', 'a request failed', { ...requestFields(c), method, path, ...errorFields(error) })
   if (isOutage(error)) return answer(c, 503, 'SERVICE_UNAVAILABLE', 'The database cannot be used just now; try again')
   return answer(c, 500, 'INTERNAL_ERROR', 'Internal server error; the server log has the reason')
 }
 
 function answer(c: Context, status: ContentfulStatusCode, code: string, message: string, more: object = {}): Response {
-  const request_id = c.get('request_id') ?? randomUUID()
+  const request_id: string = c.get('requestId')
   return c.json({ error: code, code, message, request_id, ...more }, status, { [REQUEST_ID]: request_id })
 }

@@ -17,13 +17,13 @@ import { type CreatedWorkflowRun, createWorkflowRun } from '../workflow/runs.ts'
 import { hasType } from '../workflow/validate.ts'
 import { namedAssistant, permit } from './access.ts'
 import { userOf } from './authentication.ts'
-import { parse, parseBody } from './errors.ts'
+import { bodyText, parse, parseBody } from './errors.ts'
 import type { Ports } from './ports.ts'
 import { ownerOf } from './workflow-access.ts'
 
 /** Creates the run that a request's body describes, or finds the one that its idempotency key made. */
 export async function acceptWorkflowRun(ports: Ports, c: Context) {
-  const text = await c.req.text()
+  const text = await bodyText(c)
   const request = parseBody(text, protocol.createWorkflowRun)
   const stream = request.stream ?? parse(flag, c.req.query('stream'), 'stream')
   const owner = ownerOf(ports, c)
@@ -61,7 +61,7 @@ export async function acceptWorkflowRun(ports: Ports, c: Context) {
     ...(key && { idempotency: { face: 'workflow', owner: user?.identity ?? '', key, body_hash } }),
   }
   const created = await ports.worker.startHere<CreatedWorkflowRun>(claim =>
-    ports.db.run(createWorkflowRun, claim ? { ...args, claim } : args),
+    ports.gate.admit(queue => ports.db.run(createWorkflowRun, { ...args, queue, ...(claim && { claim }) })),
   )
   if (!created.claimed && !created.repeated) ports.bus.publish('work')
   const { plan_hash: hash } = JSON.parse(created.run.kwargs) as WorkflowRequest

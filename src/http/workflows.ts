@@ -10,7 +10,7 @@ import { compile } from '../workflow/compile.ts'
 import { refuseInvalid } from '../workflow/issues.ts'
 import { lint } from '../workflow/lint.ts'
 import { keepPlan } from '../workflow/plans.ts'
-import { parse } from './errors.ts'
+import { bodyText, parse } from './errors.ts'
 import type { Ports } from './ports.ts'
 import { sessionRoutes } from './sessions.ts'
 import { notServed, v1App } from './v1-errors.ts'
@@ -60,7 +60,7 @@ function schemas(): [name: string, document: string][] {
 
 /** The body, whatever JSON it is. */
 export async function json(c: Context): Promise<unknown> {
-  const text = await c.req.text()
+  const text = await bodyText(c)
   try {
     return JSON.parse(text)
   } catch (cause) {

@@ -6,6 +6,7 @@ import { type ClaimOptions, startRun } from '../core/claims.ts'
 import { RunloomError } from '../core/errors.ts'
 import type { ClaimedRun } from '../core/executor.ts'
 import { jsonText } from '../core/json.ts'
+import { type QueueLimits, refuseFullQueue } from '../core/queue.ts'
 import { earlierRun, type Run } from '../core/runs.ts'
 import { insertThread, lockThread, refreshed, refreshThread } from '../core/threads.ts'
 import { all, first, type Steps, transition } from '../db/database.ts'
@@ -30,9 +31,12 @@ export interface CreateWorkflowRun {
   auth_user: string | null
   idempotency?: { face: string; owner: string; key: string; body_hash: string }
   claim?: ClaimOptions
+  queue?: QueueLimits
 }
 
 export interface CreatedWorkflowRun {
+  /** How many runs wait with it, where they were counted. */
+  queued?: number
   run: Run
   status: WorkflowStatus
   claimed?: ClaimedRun
@@ -46,6 +50,8 @@ export const createWorkflowRun = transition(
     const { run_id, thread_id, request, plan: text, claim } = args
     const earlier = yield* earlierRun(args)
     if (earlier) return { run: earlier, status: yield* statusOf(earlier), repeated: true }
+    const total = args.queue?.total
+    const queued = total !== undefined && !claim ? yield* refuseFullQueue(total) : undefined
     const { owner, plan_hash, session_id } = request
     if (session_id !== undefined) yield* findSession({ owner, session_id })
     yield* keepPlan.steps({ owner, plan_hash, text })
@@ -61,7 +67,8 @@ export const createWorkflowRun = transition(
     const claimed = claim ? yield* startRun(fresh, claim) : undefined
     yield refreshed(thread_id)
     const run = claimed?.run ?? (yield* findRun({ run_id }))
-    return { run, status: 'running', ...(claimed && { claimed }), repeated: false }
+    const counted = queued === undefined ? {} : { queued }
+    return { run, status: 'running', ...(claimed && { claimed }), repeated: false, ...counted }
   },
 )
 

@@ -95,5 +95,5 @@ forEachServer(
       assert.equal((await client().get(held.run_id)).status, 'succeeded')
     })
   },
-  () => models.env,
+  () => ({ env: models.env }),
 )

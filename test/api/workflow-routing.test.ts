@@ -204,5 +204,5 @@ forEachServer(
       checkStream(await Array.fromAsync(client().stream(run_id)))
     })
   },
-  () => models.env,
+  () => ({ env: models.env }),
 )

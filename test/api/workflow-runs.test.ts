@@ -390,5 +390,5 @@ forEachServer(
       return { id, type: 'join.all', depends_on }
     }
   },
-  () => models.env,
+  () => ({ env: models.env }),
 )

@@ -304,5 +304,5 @@ forEachServer(
       assert.equal(again.issues.length, 2)
     })
   },
-  () => ({ ...models.env, RUNLOOM_CONCURRENCY: '3' }),
+  () => ({ env: { ...models.env, RUNLOOM_CONCURRENCY: '3' } }),
 )
