@@ -204,7 +204,7 @@ const workflowRows: Row[] = [
     'GET /api/v1/runs/{run_id}/events',
     'stream',
     'Follow a workflow run; NDJSON unless server-sent events are accepted',
-    { query: { after_seq: z.number(), limit: z.number(), wait: z.boolean() } },
+    { query: { after_seq: z.number(), limit: z.number(), wait: z.boolean(), include_output: z.boolean() } },
   ],
   ['GET /api/v1/runs/{run_id}/pending-tools', 'object', 'List the tool calls that the client has to answer'],
   ['POST /api/v1/runs/{run_id}/tool-results', 'object', 'Answer tool calls', { body: 'ToolResults' }],

@@ -73,12 +73,14 @@ export function workflowRunRoutes(ports: Ports) {
 
 /** History, then what comes, until the run has ended: as NDJSON, or as server-sent events to those who ask for them. */
 async function events(ports: Ports, c: Context): Promise<Response> {
-  const { after_seq, limit, wait } = protocol.readEvents.parse(c.req.query())
+  const { wait, ...reading } = protocol.readEvents.parse(c.req.query())
   const key = await runFor(ports, c, 'threads:read')
   const run = await ports.db.run(getWorkflowRun, key)
   const gone = new AbortController()
-  const log = wait ? ports.log.read(run.run_id, after_seq, gone.signal) : stored(ports, run.run_id, after_seq)
-  const found = lines(ports.db, key, log, { after_seq, limit })
+  const log = wait
+    ? ports.log.read(run.run_id, reading.after_seq, gone.signal)
+    : stored(ports, run.run_id, reading.after_seq)
+  const found = lines(ports.db, key, log, reading)
   const headers = Object.fromEntries(c.res.headers)
   const open = { heartbeat_ms: ports.heartbeat_ms, headers, onGone: () => gone.abort() }
   if (c.req.header('accept')?.includes('text/event-stream')) {

@@ -32,6 +32,7 @@ export const readEvents = z.object({
   after_seq: z.coerce.number().int().min(0).default(0),
   limit: z.coerce.number().int().min(1).max(10_000).optional(),
   wait: flag.default(true),
+  include_output: flag.default(false),
 })
 
 export const listWorkflowRuns = z.object({

@@ -138,6 +138,18 @@ export const newAnswers = transition(import.meta.url, 'newAnswers', function* (r
   return rows.map(row => JSON.parse(row.data))
 })
 
+/** What a node came to. */
+export const nodeOutput = transition(
+  import.meta.url,
+  'nodeOutput',
+  function* ({ run_id, node_id }: { run_id: string; node_id: string }): Steps<Json> {
+    const found = yield* first<{ output: string | null }>(
+      sql`select output from workflow_nodes where run_id = ${run_id} and node_id = ${node_id}`,
+    )
+    return JSON.parse(found?.output ?? 'null')
+  },
+)
+
 export function* nodeRecords(run_id: string): Steps<NodeRecord[]> {
   const rows = yield* all<NodeRecord & { output: string | null; error: string | null }>(sql`
     select node_id, parent_id, status, started_ms, ended_ms, output, error from workflow_nodes where run_id = ${run_id}`)

@@ -376,6 +376,18 @@ forEachServer(
       assert.equal((await client().call('GET', `/runs/${id}/events?limit=0`, undefined, 400)).code, 'VALIDATION_ERROR')
     })
 
+    test('payloads come in the events for those who ask', async () => {
+      const { run_id, events, snapshot } = await client().run({ spec: workflow([llm('a', 'say ü')], [text('o', 'a')]) })
+      const response = await server().fetch(`${server().url}/api/v1/runs/${run_id}/events?include_output=true`)
+      const lines = (await response.text()).split('\n').filter(Boolean)
+      const whole = lines.map(line => JSON.parse(line))
+      assert.equal(whole.length, events.length)
+      const output = whole.find(event => event.type === 'node_output').output
+      assert.equal(output.info.included, true)
+      assert.deepEqual(output.content, snapshot.nodes[0].output)
+      assert.deepEqual(whole.at(-1).outputs.content, { o: 'ü' })
+    })
+
     test('events as server-sent events', async () => {
       const { run_id, events } = await client().run({ spec: workflow([llm('a', 'say x')], [text('o', 'a')]) })
       const headers = { accept: 'text/event-stream' }
