@@ -51,9 +51,9 @@ export class QueueGate {
   }
 }
 
-/** Counts all pending runs, up to the limit; throws `busy` when `more` would be too many. */
+/** Counts all pending runs, up to the limit, but for those that wait for somebody else (`wait_reason`); throws `busy` when `more` would be too many. */
 export function* refuseFullQueue(limit: number, more = 1): Steps<number> {
-  const queued = yield* count(sql`select 1 from runs where status = 'pending' limit ${limit}`)
+  const queued = yield* count(sql`select 1 from runs where status = 'pending' and wait_reason is null limit ${limit}`)
   if (queued + more > limit) throw fullQueue(limit)
   return queued + more
 }

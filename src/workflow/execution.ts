@@ -209,6 +209,7 @@ export class Execution {
   /** Starts as many items as may work at once; ends the fan-out after the last. */
   #fill(fanout: Fanout) {
     const { id, input } = fanout.node
+    if (this.#states.standing(id).status !== 'running') return // it has failed, and its run does without it
     for (let item = fanout.next(); item && !this.#failure; item = fanout.next()) {
       const needs = this.#needs(input.subnode, this.#plan.execution.node_timeout_ms, item)
       this.#launch({ id: item.id, key: item.key, work: input.subnode, ...needs, item })
@@ -347,7 +348,7 @@ export class Execution {
 
   /** A node's failure is its run's, unless joins that can do without it are all that waits for it. */
   #fail(id: string, parent_id: string | null, cause: unknown): void {
-    if (this.#failure || this.#signal.aborted) return
+    if (this.#failure || this.#signal.aborted || this.#states.standing(id).status === 'failed') return
     this.#states.fail(id, parent_id, cause)
     if (parent_id !== null) this.#fail(parent_id, null, cause)
     else if (tolerates(this.#plan, this.#topology, this.#states, id)) this.#settle(id)

@@ -1,7 +1,7 @@
 // What a workflow run has stored beside its log: its nodes and their model calls. The rows are written in the same slices
 // as the events that they follow from, under the run's fence, so that recovery and snapshots cost what the nodes do, and
 // not what the log does.
-import sql from 'sql-template-tag'
+import sql, { empty } from 'sql-template-tag'
 import type { Json } from '../core/json.ts'
 import { jsonText } from '../core/json.ts'
 import { all, type Bulk, first, insertMany, type Steps, transition } from '../db/database.ts'
@@ -125,7 +125,7 @@ export interface Progress {
 export const readProgress = transition(import.meta.url, 'readProgress', function* (run_id: string): Steps<Progress> {
   const last = yield* first<{ data: string }>(sql`
       select data from run_events where run_id = ${run_id} and event not in ('metadata', 'error') order by seq desc limit 1`)
-  const nodes = yield* nodeRecords(run_id)
+  const nodes = yield* nodeRecords(run_id, { items: true })
   const steps = yield* stepRecords(run_id)
   return { last_seq: last ? (JSON.parse(last.data) as { seq: number }).seq : 0, nodes, steps }
 })
@@ -150,9 +150,11 @@ export const nodeOutput = transition(
   },
 )
 
-export function* nodeRecords(run_id: string): Steps<NodeRecord[]> {
+/** Without the items of fan-outs, unless they are asked for. */
+export function* nodeRecords(run_id: string, { items = false } = {}): Steps<NodeRecord[]> {
   const rows = yield* all<NodeRecord & { output: string | null; error: string | null }>(sql`
-    select node_id, parent_id, status, started_ms, ended_ms, output, error from workflow_nodes where run_id = ${run_id}`)
+    select node_id, parent_id, status, started_ms, ended_ms, output, error from workflow_nodes where run_id = ${run_id}
+    ${items ? empty : sql`and parent_id is null`}`)
   return rows.map(row => ({
     ...row,
     output: row.output === null ? undefined : JSON.parse(row.output),

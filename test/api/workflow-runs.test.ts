@@ -117,6 +117,30 @@ forEachServer(
       assert.equal(failed.error.code, 'provider_error')
     })
 
+    test('a fan-out that failed stays failed, also where the run does without it', async () => {
+      const each = {
+        id: 'each',
+        type: 'map.fanout',
+        items_from_input: 'list',
+        max_parallelism: 2,
+        subnode: llm('one', '{{item}}'),
+      }
+      const nodes = [
+        each,
+        llm('other', 'sleep 300 say ok'),
+        { id: 'any', type: 'join.any', depends_on: ['each', 'other'] },
+      ]
+      const list = ['fail 400', 'sleep 100 say x', 'sleep 10 fail 400', 'say y']
+      const { snapshot, events } = await client().run({
+        spec: workflow(nodes, [{ name: 'any', from: 'any' }]),
+        input: { list },
+      })
+      assert.equal(snapshot.status, 'succeeded')
+      assert.deepEqual(Object.keys(snapshot.outputs.any), ['other'])
+      assert.equal(story(events).filter(one => one === 'node_failed each').length, 1)
+      assert.equal(story(events).includes('node_started each__one__3'), false)
+    })
+
     test('join.collect ends when its time is over', async () => {
       const { snapshot } = await client().run({
         spec: workflow(
