@@ -303,9 +303,9 @@ const MIGRATIONS: readonly string[] = [
   );
   create index sessions_used on sessions (owner, updated_at);
 
-  -- message_id: its order is the messages'.
+  -- message_id: its order is the messages'. No foreign key: a session may go while a run is about to leave its answer there.
   create table session_messages (
-    session_id text not null references sessions (session_id) on delete cascade,
+    session_id text not null,
     message_id text not null,
     role text not null,
     content text not null,

@@ -370,7 +370,7 @@ export class Execution {
     const outputs = outputsOf(this.#plan, id => this.#states.standing(id).output)
     const { session_id } = this.#request
     const { journal } = this.#ports
-    if (session_id !== undefined) journal.keep([answerRows(session_id, journal.run_id, outputs)])
+    if (session_id !== undefined) journal.keep(answerRows(session_id, journal.run_id, outputs))
     return { interrupts: {}, has_next: false }
   }
 

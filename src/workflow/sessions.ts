@@ -88,6 +88,7 @@ export const patchSession = transition(
 
 export const deleteSession = transition(import.meta.url, 'deleteSession', function* (key: SessionKey): Steps<void> {
   yield* findSession(key)
+  yield sql`delete from session_messages where session_id = ${key.session_id}`
   yield sql`delete from sessions where session_id = ${key.session_id}`
 })
 
@@ -122,8 +123,9 @@ export const addSessionMessage = transition(
 /** Messages of its outputs that a run leaves in its session at most. */
 const MAX_ANSWERS = 100
 
-/** The answers in a run's outputs, as rows of its session; none when the session is gone by then. */
-export function answerRows(session_id: string, run_id: string, outputs: Record<string, Json>): Bulk {
+/** The answers in a run's outputs, as rows of its session, which they use; none when the session is gone by then. */
+export function answerRows(session_id: string, run_id: string, outputs: Record<string, Json>): Bulk[] {
+  const created_at = new Date().toISOString()
   const columns = ['session_id', 'message_id', 'role', 'content', 'run_id', 'created_at']
   const rows = answersIn(outputs)
     .slice(0, MAX_ANSWERS)
@@ -133,17 +135,25 @@ export function answerRows(session_id: string, run_id: string, outputs: Record<s
       role,
       content: jsonText(content),
       run_id,
-      created_at: new Date().toISOString(),
+      created_at,
     }))
   const target = `insert into session_messages (${columns.join(', ')})`
   const there = 'where exists (select 1 from sessions where sessions.session_id = said.session_id)'
-  return {
+  const used = {
+    each: 'update sessions set updated_at = ? where session_id = ?',
+    all: `update sessions set updated_at = used.updated_at from unnest($1::text[], $2::text[]) as used (updated_at, session_id)
+      where sessions.session_id = used.session_id`,
+    columns: ['updated_at', 'session_id'],
+    rows: [{ updated_at: created_at, session_id }],
+  }
+  const said = {
     each: `${target} select * from (select ${columns.map(name => `? as ${name}`).join(', ')}) as said ${there}`,
     all: `${target} select * from unnest(${columns.map((_, index) => `$${index + 1}::text[]`).join(', ')})
       as said (${columns.join(', ')}) ${there}`,
     columns,
     rows,
   }
+  return [used, said]
 }
 
 /** Of each output that is an answer, its assistant's messages. */

@@ -81,7 +81,8 @@ forEachServer(
       const { id: session_id } = await call('POST', '', {}, 201)
       const { run_id } = await client().run({ spec: spec('say hello'), session_id })
       await client().run({ spec: spec('fail 400'), session_id })
-      const { messages } = await call('GET', `/${session_id}`)
+      const { messages, created_at, updated_at } = await call('GET', `/${session_id}`)
+      assert.ok(updated_at > created_at, 'the answer counts as a use')
       const [message] = messages
       assert.equal(messages.length, 1)
       assert.deepEqual([message.role, message.content, message.run_id], ['assistant', said('hello'), run_id])
