@@ -11,6 +11,7 @@ const EXPOSED = [
   'x-pagination-next',
   'x-request-id',
   'retry-after',
+  'x-modelrelay-request-id',
 ]
 
 export function crossOrigin(config: CorsConfig): MiddlewareHandler {

@@ -18,6 +18,7 @@ forEachServer('compiling workflows', server => {
     const response = await post('/workflows/compile', SPEC)
     assert.equal(response.status, 200)
     assert.match(response.headers.get('x-modelrelay-request-id') ?? '', /^[0-9a-f-]{36}$/)
+    assert.match(response.headers.get('access-control-expose-headers') ?? '', /x-modelrelay-request-id/)
     const first = (await response.json()) as { plan_json: { kind: string }; plan_hash: string }
     assert.equal(first.plan_json.kind, 'workflow.v1')
     assert.match(first.plan_hash, /^[0-9a-f]{64}$/)
