@@ -1,6 +1,6 @@
 // The whole HTTP surface as one fetch handler: server and tests go through it. From the outside in: the request's id and
 // log, CORS, the size of the body, the user's own app and authentication, our routes.
-import { Hono } from 'hono'
+import { type Context, Hono } from 'hono'
 import { getPath } from 'hono/utils/url'
 import { assistantRoutes } from './assistants.ts'
 import { authentication } from './authentication.ts'
@@ -19,7 +19,7 @@ import { storeRoutes } from './store.ts'
 import { systemRoutes } from './system.ts'
 import { threadStreamRoutes } from './thread-stream.ts'
 import { threadRoutes } from './threads.ts'
-import { v1ErrorHandler } from './v1-errors.ts'
+import { notServed, v1ErrorHandler } from './v1-errors.ts'
 import { webhookRoutes } from './webhooks.ts'
 import { workflowRoutes } from './workflows.ts'
 
@@ -37,9 +37,11 @@ export function createApp(ports: Ports, { log_requests, custom }: AppOptions): H
   app.use(crossOrigin(http.cors))
   app.use(limitedBody(limits.max_body_bytes))
   const [onError, onV1Error] = [errorHandler(logger), v1ErrorHandler(logger)]
-  const v1 = `${http.mount_prefix}${V1}`
-  app.onError((error, c) => (c.req.path.startsWith(`${v1}/`) ? onV1Error : onError)(error, c))
-  app.notFound(c => c.json({ detail: `${c.req.method} ${c.req.path} is not served here` }, 404))
+  const isV1 = (c: Context) => c.req.path.startsWith(`${http.mount_prefix}${V1}/`)
+  app.onError((error, c) => (isV1(c) ? onV1Error : onError)(error, c))
+  app.notFound(c =>
+    isV1(c) ? notServed(c) : c.json({ detail: `${c.req.method} ${c.req.path} is not served here` }, 404),
+  )
   mountAround(app, { http, custom, authenticate: authentication(ports.authenticate, http.mount_prefix) })
   if (!http.disable_runs) app.route(V1, workflowRoutes(ports))
   for (const routes of ourRoutes(ports)) app.route('/', routes)

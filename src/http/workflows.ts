@@ -13,7 +13,7 @@ import { keepPlan } from '../workflow/plans.ts'
 import { bodyText, parse } from './errors.ts'
 import type { Ports } from './ports.ts'
 import { sessionRoutes } from './sessions.ts'
-import { notServed, v1App } from './v1-errors.ts'
+import { v1App } from './v1-errors.ts'
 import { ownerFor } from './workflow-access.ts'
 import { workflowRunRoutes } from './workflow-runs.ts'
 
@@ -46,7 +46,6 @@ export function workflowRoutes(ports: Ports) {
   }
   app.route('/', workflowRunRoutes(ports))
   app.route('/', sessionRoutes(ports))
-  app.all('*', notServed)
   return app
 }
 
