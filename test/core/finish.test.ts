@@ -207,11 +207,11 @@ forEachDatabase('an executed run', open => {
     test('keeps a temporary thread while another run of it is retained or in flight', async () => {
       const old = await endedRun({ if_not_exists: 'temporary' })
       const { thread_id } = old.run
-      const second = await endedRun({ thread_id })
+      const second = await endedRun({ thread_id, if_not_exists: 'temporary' })
       await age(old)
       await swept()
       assert.equal((await eventsOf(core, second.run.run_id)).length, 2)
-      const third = await create(core, { thread_id })
+      const third = await create(core, { thread_id, if_not_exists: 'temporary' })
       await age(second)
       await swept()
       assert.equal(await statusOf(core, third.run.run_id), 'pending')
