@@ -82,7 +82,16 @@ export async function openCore(url: string): Promise<Core> {
 }
 
 export const STATE_TABLES = ['checkpoints', 'checkpoint_writes', 'lists', 'list_items', 'blobs', 'messages'] as const
-export const RUN_TABLES = ['runs', 'run_heads', 'run_events', 'feedback', ...STATE_TABLES] as const
+export const RUN_TABLES = [
+  'runs',
+  'run_heads',
+  'run_events',
+  'feedback',
+  'run_inputs',
+  'workflow_nodes',
+  'workflow_steps',
+  ...STATE_TABLES,
+] as const
 
 /** In which tables a run or a thread has rows, and how many. */
 export async function rowsOf(core: Core, column: 'run_id' | 'thread_id', id: string): Promise<Record<string, number>> {

@@ -192,8 +192,9 @@ forEachDatabase('a run that makes others give way', open => {
           ? `select m.name as name from sqlite_master m join pragma_table_info(m.name) c where m.type = 'table' and c.name = 'run_id'`
           : `select table_name as name from information_schema.columns where column_name = 'run_id' and table_schema = 'public'`
       const rows = await core.db.run(anySql, { strings: [columns], values: [] })
-      // A key keeps saying that its run is gone; a delivery is still to be made; what was spent is spent.
-      const kept = ['idempotency_keys', 'webhook_deliveries', 'model_calls']
+      // A key keeps saying that its run is gone; a delivery is still to be made; what was spent is spent;
+      // a session has its messages from many.
+      const kept = ['idempotency_keys', 'webhook_deliveries', 'model_calls', 'session_messages']
       const expected = [...kept, ...RUN_TABLES]
       assert.deepEqual(rows.map(row => row.name).sort(), expected.sort())
     })
