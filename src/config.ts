@@ -7,6 +7,7 @@ import { dirname, join, relative, resolve } from 'node:path'
 import { parseEnv } from 'node:util'
 import { z } from 'zod'
 import { type ConfigFile, configFile, type HttpConfig, withoutEffect } from './protocol/config-file.ts'
+import { readScopes } from './protocol/scopes.ts'
 import type { StoreConfig } from './protocol/store.ts'
 import type { WebhooksConfig } from './protocol/webhooks.ts'
 
@@ -62,9 +63,11 @@ const Settings = z.object({
     .string()
     .default('')
     .transform(list => list.split(/[\s,]+/).filter(Boolean))
-    .refine(entries => entries.every(isApiKey), {
-      error:
-        'use <name>:<SHA-256 of a key in hex>, or keys of 16 characters or more, with commas; runloom keys create makes one',
+    .superRefine((entries, issues) => {
+      for (const entry of entries) {
+        const message = problemOf(entry)
+        if (message) issues.addIssue({ code: 'custom', message })
+      }
     }),
   /** Signs webhooks. */
   webhook_secret: z.string().optional(),
@@ -329,8 +332,18 @@ function isNetwork(text: string): boolean {
   return isIP(address) > 0 && /^\d+$/.test(bits) && Number(bits) <= most && rest.length === 0
 }
 
-function isApiKey(entry: string): boolean {
-  return entry.includes(':') ? /^[^:]+:[0-9a-f]{64}$/i.test(entry) : entry.length >= 16
+/** What is wrong with an API key; it shows neither key nor hash. */
+function problemOf(entry: string): string | undefined {
+  const [, name, scopes] = /^([^:]+):[0-9a-f]{64}(?::(.*))?$/i.exec(entry) ?? []
+  if (name ? scopes === undefined : !entry.includes(':') && entry.length >= 16) return undefined
+  if (!name || scopes === undefined) {
+    return 'use <name>:<SHA-256 of a key in hex>, with :<scope>+<scope> if it may not do everything, or keys of 16 characters or more, with commas; runloom keys create makes one'
+  }
+  try {
+    return void readScopes(scopes)
+  } catch (error) {
+    return `${name}: ${(error as Error).message}, with + between them`
+  }
 }
 
 function whole(least: number, most = Number.MAX_SAFE_INTEGER) {

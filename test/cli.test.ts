@@ -124,16 +124,29 @@ test('keys create makes a key that the server takes, and another host may then b
   assert.equal(await made.exited, 0)
   const [, key = ''] = /^(mr_sk_\S+)$/m.exec(made.output()) ?? []
   const [, entry = ''] = /^RUNLOOM_API_KEYS=(laptop:[0-9a-f]{64})$/m.exec(made.output()) ?? []
-  const server = run(emptyFolder(), ['serve', '--port', '0', '--host', '0.0.0.0'], { RUNLOOM_API_KEYS: entry })
+  const limited = run(emptyFolder(), ['keys', 'create', 'page', '--scopes', 'runs:create,runs:read'])
+  assert.equal(await limited.exited, 0)
+  assert.match(limited.output(), /^It may do runs:create, runs:read\.$/m)
+  const [, pageKey = ''] = /^(mr_sk_\S+)$/m.exec(limited.output()) ?? []
+  const [, page = ''] = /^RUNLOOM_API_KEYS=(page:[0-9a-f]{64}:runs:create\+runs:read)$/m.exec(limited.output()) ?? []
+  const server = run(emptyFolder(), ['serve', '--port', '0', '--host', '0.0.0.0'], {
+    RUNLOOM_API_KEYS: `${entry},${page}`,
+  })
   const { port } = new URL(await server.url())
   const count = (headers: Record<string, string>) =>
     fetch(`http://127.0.0.1:${port}/threads/count`, { method: 'POST', headers })
   assert.equal((await count({ 'x-api-key': key })).status, 200)
   assert.equal((await count({ 'x-api-key': `${key}0` })).status, 401)
+  assert.equal((await count({ 'x-api-key': pageKey })).status, 403)
   await server.stop()
   const wrong = run(emptyFolder(), ['keys', 'destroy'])
   assert.equal(await wrong.exited, 1)
-  assert.match(wrong.output(), /^runloom keys destroy: use runloom keys create \[name\]\n$/)
+  assert.match(wrong.output(), /^runloom keys destroy: use runloom keys create \[name\] \[--scopes .+\n$/)
+  for (const scopes of ['runs', '']) {
+    const none = run(emptyFolder(), ['keys', 'create', `--scopes=${scopes}`])
+    assert.equal(await none.exited, 1)
+    assert.match(none.output(), /^--scopes .*: "\w*" is no scope; use threads:read, .+\n$/)
+  }
 })
 
 test('an auth file that does not say who asks is one clear line and exit code 1', async () => {

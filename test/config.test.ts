@@ -166,6 +166,21 @@ const KEY = 'a-key-of-sixteen'
 test('API keys are keys or named hashes; a message about them does not show them', async () => {
   const { api_keys } = await read({}, { RUNLOOM_API_KEYS: `${KEY}, ci:${'0f'.repeat(32)}` })
   assert.deepEqual(api_keys, [KEY, `ci:${'0f'.repeat(32)}`])
+  const entry = `ci:${'0f'.repeat(32)}:threads:read+runs:create`
+  assert.deepEqual((await read({}, { RUNLOOM_API_KEYS: entry })).api_keys, [entry])
+  for (const [wrong, named] of [
+    ['thread:read', 'thread:read'],
+    ['threads:read+', ''],
+    ['', ''],
+    ['threads:read|admin', 'threads:read|admin'],
+  ] as const) {
+    await assert.rejects(read({}, { RUNLOOM_API_KEYS: `ci:${'0f'.repeat(32)}:${wrong}` }), ({ message }: Error) => {
+      const start = `RUNLOOM_API_KEYS: ci: "${named}" is no scope; use threads:read, threads:write, `
+      assert.ok(message.startsWith(start), message)
+      return true
+    })
+  }
+  await assert.rejects(read({}, { RUNLOOM_API_KEYS: `${entry},admin` }), /^ConfigError: RUNLOOM_API_KEYS: use /)
   for (const wrong of ['short', 'ci:0f', `ci:${'0g'.repeat(32)}`, `:${'0f'.repeat(32)}`]) {
     await assert.rejects(read({}, { RUNLOOM_API_KEYS: wrong }), ({ message }: Error) => {
       assert.match(message, /^RUNLOOM_API_KEYS: use .+runloom keys create/)

@@ -1,18 +1,32 @@
 // `runloom keys create`: a new API key. It is stored nowhere; the server is given its hash.
 import { ConfigError } from '../config.ts'
 import { namedHash, newApiKey } from '../core/api-keys.ts'
+import { readScopes, type Scope } from '../protocol/scopes.ts'
 
-export function keys(action: string | undefined, name = 'key'): void {
-  if (action !== 'create') throw new ConfigError(`runloom keys ${action ?? ''}: use runloom keys create [name]`)
+/** `scopes` are separated by commas; without them the key may do everything. */
+export function keys(action: string | undefined, name = 'key', scopes?: string): void {
+  if (action !== 'create') {
+    throw new ConfigError(`runloom keys ${action ?? ''}: use runloom keys create [name] [--scopes <scope>,<scope>]`)
+  }
   if (!/^[\w.@-]+$/.test(name)) {
     throw new ConfigError(`runloom keys create ${name}: a name has letters, digits and . _ @ - only`)
   }
+  const allowed = scopes === undefined ? [] : scopesOf(scopes)
   const key = newApiKey()
   process.stdout.write(`${key}
 
 This is the key, shown once. A client sends it as x-api-key, or as Authorization: Bearer.
+It may do ${allowed.join(', ') || 'everything'}.
 Give the server its hash, with a comma after those that are there:
 
-RUNLOOM_API_KEYS=${namedHash(name, key)}
+RUNLOOM_API_KEYS=${namedHash(name, key, allowed)}
 `)
+}
+
+function scopesOf(list: string): Scope[] {
+  try {
+    return readScopes(list.replaceAll(',', '+'))
+  } catch (error) {
+    throw new ConfigError(`--scopes ${list}: ${(error as Error).message}`)
+  }
 }

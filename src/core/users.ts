@@ -1,12 +1,24 @@
-// Who asks: what authentication says of them, and what the graphs of their runs are told.
+// Who asks: what authentication says of them, what they may do, and what the graphs of their runs are told.
+import type { Scope } from '../protocol/scopes.ts'
 
 /** As the official `Auth` has it, with whatever fields its `authenticate` adds. */
 export interface User {
   identity: string
+  /** None: everything. Otherwise scopes, and whatever else the handlers of the user's `Auth` look for. */
   permissions: string[]
   display_name: string
   is_authenticated: boolean
   [field: string]: unknown
+}
+
+/** Whether it is stated what somebody may do: then they may do nothing else. */
+export function isLimited(user: User | undefined): boolean {
+  return user !== undefined && user.permissions.length > 0
+}
+
+/** Nobody is asked where nobody has to say who they are. */
+export function may(user: User | undefined, scope: Scope): boolean {
+  return !isLimited(user) || user?.permissions.includes(scope) === true
 }
 
 /** The keys of `configurable` that tell a graph for whom it runs (contracts: langgraph §13); none for nobody. */

@@ -1,5 +1,5 @@
 // The whole HTTP surface as one fetch handler: server and tests go through it. From the outside in: the request's id and
-// log, CORS, the size of the body, the user's own app and authentication, our routes.
+// log, CORS, the size of the body, the user's own app and authentication, permissions, our routes.
 import { type Context, Hono } from 'hono'
 import { getPath } from 'hono/utils/url'
 import { assistantRoutes } from './assistants.ts'
@@ -11,6 +11,7 @@ import { type Around, mountAround } from './custom-app.ts'
 import { errorHandler } from './errors.ts'
 import { gatewayRoutes } from './gateway.ts'
 import { headerPicker } from './headers.ts'
+import { permissions } from './permissions.ts'
 import type { Ports } from './ports.ts'
 import { requestLog } from './request-log.ts'
 import { runRoutes } from './runs.ts'
@@ -43,6 +44,7 @@ export function createApp(ports: Ports, { log_requests, custom }: AppOptions): H
     isV1(c) ? notServed(c) : c.json({ detail: `${c.req.method} ${c.req.path} is not served here` }, 404),
   )
   mountAround(app, { http, custom, authenticate: authentication(ports.authenticate, http.mount_prefix) })
+  app.use(permissions(http.mount_prefix))
   if (!http.disable_runs) app.route(V1, workflowRoutes(ports))
   for (const routes of ourRoutes(ports)) app.route('/', routes)
   app.route('/api', gatewayRoutes(ports))

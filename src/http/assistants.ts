@@ -80,7 +80,7 @@ export function assistantRoutes(ports: Ports, named = (id: string) => id) {
       const source = graphs.typesOf(assistant.graph_id)
       return c.json(schemas(assistant.graph_id, await graphOf(c, assistant), source && ports.types.of(source)))
     })
-    .get(`${one}/subgraphs/:namespace?`, async c => {
+    .on('GET', [`${one}/subgraphs`, `${one}/subgraphs/:namespace`], async c => {
       const recurse = parse(flag, c.req.query('recurse'), 'recurse')
       return c.json(await subgraphs(await graphOf(c, await find(c)), c.req.param('namespace'), recurse))
     })

@@ -5,6 +5,7 @@ import { RunloomError } from '../core/errors.ts'
 import { errorFields, type Logger } from '../core/logger.ts'
 import type { User } from '../core/users.ts'
 import { SourceFiles } from '../graph/source-files.ts'
+import { refuseForged } from './csrf.ts'
 
 /** Says who sent a request. Throws when nobody known did. */
 export type Authenticate = (request: Request) => Promise<User>
@@ -75,14 +76,17 @@ async function authenticated(
   request: Request,
   logger: Logger,
 ): Promise<User> {
+  let user: User
   try {
-    return userOf(await authenticate(request))
+    user = userOf(await authenticate(request))
   } catch (error) {
     const denial = denialOf(error)
     if (denial) throw denial
     logger('warn', 'authenticate failed', errorFields(error))
     throw new RunloomError('unauthenticated', 'Unauthorized')
   }
+  refuseForged(request)
+  return user
 }
 
 function userOf(returned: unknown): User {
@@ -91,6 +95,7 @@ function userOf(returned: unknown): User {
     throw new Error('authenticate returned no user; return an identity, or an object with one')
   }
   const { identity, permissions, display_name } = user
+  if (permissions != null && !isTexts(permissions)) throw new Error('permissions are a list of names')
   return {
     ...user,
     identity,
@@ -98,6 +103,10 @@ function userOf(returned: unknown): User {
     display_name: display_name ?? identity,
     is_authenticated: true,
   }
+}
+
+function isTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every(one => typeof one === 'string')
 }
 
 /** What an error of the user's code says to the client; undefined for one that was not meant for it. */

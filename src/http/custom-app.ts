@@ -1,5 +1,5 @@
 // The user's own Hono app (`http.app`, contracts: langgraph §14): its middleware wraps our routes, its routes come first.
-import { Hono, type MiddlewareHandler } from 'hono'
+import { type Context, Hono, type MiddlewareHandler } from 'hono'
 import { SourceFiles } from '../graph/source-files.ts'
 import type { HttpConfig } from '../protocol/config-file.ts'
 
@@ -36,15 +36,13 @@ export function mountAround(app: Hono, { http, custom, authenticate }: Around): 
   const { middleware_order, enable_custom_route_auth, mount_prefix } = http
   if (!custom) return void (authenticate && app.use(authenticate))
   const isCustom = answersItself(custom)
-  const guard: MiddlewareHandler = (c, next) => {
-    const path = c.req.path.slice(mount_prefix.length) || '/'
-    const open = !enable_custom_route_auth && isCustom(c.req.method, path)
-    return authenticate && !open ? authenticate(c, next) : next()
-  }
+  const isOpen = ({ req }: Context) =>
+    !enable_custom_route_auth && isCustom(req.method, req.path.slice(mount_prefix.length) || '/')
   const guardFirst = middleware_order === 'auth_first' || enable_custom_route_auth
-  if (guardFirst) app.use(guard)
+  if (authenticate && guardFirst) app.use((c, next) => (isOpen(c) ? next() : authenticate(c, next)))
   app.route('/', custom)
-  if (!guardFirst) app.use(guard)
+  // What the user's app has passed on is a request to ours, whatever the app has at that path.
+  if (authenticate) app.use((c, next) => (guardFirst && !isOpen(c) ? next() : authenticate(c, next)))
 }
 
 /** Tells whether the app answers a request itself, instead of only wrapping what does. */

@@ -5,6 +5,7 @@ import * as gateway from '../protocol/gateway.ts'
 import * as data from '../protocol/gateway-data.ts'
 import * as runs from '../protocol/runs.ts'
 import type { Row } from './operations.ts'
+import { joining, joiningOrStopping } from './scopes.ts'
 
 /** The bodies of its requests, as they are validated. */
 export const GATEWAY_SCHEMAS = {
@@ -26,27 +27,33 @@ const cancel_on_disconnect = common.flag
 const join = { query: { ...cancel, stream_mode: z.array(z.string()), cancel_on_disconnect } }
 
 const runRows: Row[] = [
-  [`GET ${run}`, 'array', 'List the runs of a thread', { query: { limit, offset, status, select } }],
-  [`GET ${run}/{run_id}`, 'object', 'Get a run'],
-  [`DELETE ${run}/{run_id}`, 'object', 'Delete a run'],
-  [`GET ${run}/{run_id}/join`, 'json', 'Its result, or its stream', { query: { cancel_on_disconnect } }],
-  [`POST ${run}/{run_id}/cancel`, 'object', 'Cancel a run', { query: cancel }],
+  [`GET ${run}`, 'runs:read', 'array', 'List the runs of a thread', { query: { limit, offset, status, select } }],
+  [`GET ${run}/{run_id}`, 'runs:read', 'object', 'Get a run'],
+  [`DELETE ${run}/{run_id}`, 'runs:cancel', 'object', 'Delete a run'],
+  [`GET ${run}/{run_id}/join`, joining, 'json', 'Its result, or its stream', { query: { cancel_on_disconnect } }],
+  [`POST ${run}/{run_id}/cancel`, 'runs:cancel', 'object', 'Cancel a run', { query: cancel }],
   ...[run, '/runs' as const].flatMap((path): Row[] => [
-    [`GET ${path}/{run_id}/stream`, 'stream', 'Stream a run, from Last-Event-ID on', join],
-    [`POST ${path}/{run_id}/stream`, 'stream', 'Stream a run, from Last-Event-ID on', join],
+    [`GET ${path}/{run_id}/stream`, joiningOrStopping, 'stream', 'Stream a run, from Last-Event-ID on', join],
+    [`POST ${path}/{run_id}/stream`, joiningOrStopping, 'stream', 'Stream a run, from Last-Event-ID on', join],
   ]),
   ...[run, '/runs' as const, '/threads/runs' as const].flatMap((path): Row[] => [
-    [`POST ${path}`, 'object', 'Create a run', create],
-    [`POST ${path}/stream`, 'stream', 'Create a run and stream it', create],
-    [`POST ${path}/wait`, 'json', 'Create a run and wait for its result', create],
+    [`POST ${path}`, 'runs:create', 'object', 'Create a run', create],
+    [`POST ${path}/stream`, 'runs:create', 'stream', 'Create a run and stream it', create],
+    [`POST ${path}/wait`, 'runs:create', 'json', 'Create a run and wait for its result', create],
   ]),
 ]
 
 const threadRows: Row[] = [
-  ['POST /threads', 'object', 'Create a thread, or get it', { body: 'GatewayCreateThread' }],
-  ['DELETE /threads/{thread_id}', 'object', 'Delete a thread on which nothing runs'],
-  ['POST /threads/{thread_id}/state', 'object', 'Update its state', { body: 'GatewayUpdateState' }],
-  ['POST /threads/{thread_id}/history', 'array', 'Its states, newest first', { body: 'GatewayHistory' }],
+  ['POST /threads', 'threads:write', 'object', 'Create a thread, or get it', { body: 'GatewayCreateThread' }],
+  ['DELETE /threads/{thread_id}', 'threads:delete', 'object', 'Delete a thread on which nothing runs'],
+  ['POST /threads/{thread_id}/state', 'threads:write', 'object', 'Update its state', { body: 'GatewayUpdateState' }],
+  [
+    'POST /threads/{thread_id}/history',
+    'threads:read',
+    'array',
+    'Its states, newest first',
+    { body: 'GatewayHistory' },
+  ],
 ]
 
 /** What the dialect does not have of the root's operations on threads. */
@@ -60,7 +67,7 @@ export function gatewayRows(root: { assistants: Row[]; threads: Row[] }) {
     assistants: root.assistants.map(atApi),
     threads: [...threadRows, ...shared].map(atApi),
     runs: runRows.map(atApi),
-    meta: ([['GET /v1/auth/me', 'object', 'Who asks']] satisfies Row[]).map(atApi),
+    meta: ([['GET /v1/auth/me', 'known', 'object', 'Who asks']] satisfies Row[]).map(atApi),
   }
 }
 
@@ -72,47 +79,60 @@ const THREAD = '/api/threads/{thread_id}'
 const RUN = `${THREAD}/runs/{run_id}` as const
 
 export const gatewayDataRows: Row[] = [
-  [`GET ${RUN}/messages`, 'object', 'Messages of a run', { query: data.messageQuery.shape }],
-  ['GET /api/runs/{run_id}/messages', 'object', 'Messages of a run', { query: data.messageQuery.shape }],
-  [`GET ${THREAD}/messages`, 'array', 'Messages of a thread', { query: data.messageQuery.shape }],
-  [`GET ${THREAD}/messages/page`, 'object', 'Messages of a thread, backwards', { query: data.pageQuery.shape }],
-  [`GET ${RUN}/events`, 'array', 'Events of a run', { query: data.eventQuery.shape }],
-  [`GET ${THREAD}/token-usage`, 'object', 'What a thread has spent', { query: data.usageQuery.shape }],
-  [`GET ${RUN}/feedback`, 'array', 'Feedback on a run'],
-  ['GET /api/runs/{run_id}/feedback', 'array', 'Feedback on a run'],
-  [`GET ${RUN}/feedback/stats`, 'object', 'Feedback on a run, counted'],
-  [`PUT ${RUN}/feedback`, 'object', 'Give or change feedback', { body: 'Feedback' }],
-  [`POST ${RUN}/feedback`, 'object', 'Give feedback', { body: 'Feedback' }],
-  [`DELETE ${RUN}/feedback`, 'object', 'Take feedback back'],
-  [`DELETE ${RUN}/feedback/{feedback_id}`, 'object', 'Take feedback back'],
-  [`POST ${THREAD}/runs/regenerate/prepare`, 'object', 'What answers the last question anew', { body: 'Regenerate' }],
+  [`GET ${RUN}/messages`, 'runs:read', 'object', 'Messages of a run', { query: data.messageQuery.shape }],
+  ['GET /api/runs/{run_id}/messages', 'runs:read', 'object', 'Messages of a run', { query: data.messageQuery.shape }],
+  [`GET ${THREAD}/messages`, 'runs:read', 'array', 'Messages of a thread', { query: data.messageQuery.shape }],
+  [
+    `GET ${THREAD}/messages/page`,
+    'runs:read',
+    'object',
+    'Messages of a thread, backwards',
+    { query: data.pageQuery.shape },
+  ],
+  [`GET ${RUN}/events`, 'runs:read', 'array', 'Events of a run', { query: data.eventQuery.shape }],
+  [`GET ${THREAD}/token-usage`, 'threads:read', 'object', 'What a thread has spent', { query: data.usageQuery.shape }],
+  [`GET ${RUN}/feedback`, 'runs:read', 'array', 'Feedback on a run'],
+  ['GET /api/runs/{run_id}/feedback', 'runs:read', 'array', 'Feedback on a run'],
+  [`GET ${RUN}/feedback/stats`, 'runs:read', 'object', 'Feedback on a run, counted'],
+  [`PUT ${RUN}/feedback`, 'threads:write', 'object', 'Give or change feedback', { body: 'Feedback' }],
+  [`POST ${RUN}/feedback`, 'threads:write', 'object', 'Give feedback', { body: 'Feedback' }],
+  [`DELETE ${RUN}/feedback`, 'threads:write', 'object', 'Take feedback back'],
+  [`DELETE ${RUN}/feedback/{feedback_id}`, 'threads:write', 'object', 'Take feedback back'],
+  [
+    `POST ${THREAD}/runs/regenerate/prepare`,
+    'runs:read',
+    'object',
+    'What answers the last question anew',
+    { body: 'Regenerate' },
+  ],
   [
     `POST ${THREAD}/runs/edit-regenerate/prepare`,
+    'runs:read',
     'object',
     'What asks another last question',
     { body: 'EditAndRegenerate' },
   ],
-  [`POST ${THREAD}/suggestions`, 'object', 'Next questions', { body: 'Suggestions' }],
-  [`GET ${RUN}/workspace-changes`, 'object', 'Files that a run changed'],
-  [`GET ${THREAD}/uploads/limits`, 'object', 'What may be uploaded'],
-  [`GET ${THREAD}/uploads/list`, 'object', 'What was uploaded'],
-  [`GET ${THREAD}/goal`, 'object', 'The goal of a thread'],
-  [`GET ${THREAD}/mcp-tasks`, 'array', 'MCP tasks of a thread'],
-  ['GET /api/models', 'object', 'Models'],
-  ['GET /api/models/{name}', 'object', 'A model'],
-  ['GET /api/features', 'object', 'What is switched on'],
-  ['GET /api/suggestions/config', 'object', 'Whether questions are suggested'],
-  ['GET /api/input-polish/config', 'object', 'Whether drafts are polished'],
-  ['GET /api/skills', 'object', 'Skills'],
-  ['GET /api/agents', 'object', 'Custom agents'],
-  ['GET /api/user-profile', 'object', "The user's profile"],
-  ['GET /api/mcp/config', 'object', 'MCP servers'],
-  ['GET /api/channels', 'object', 'Channels'],
-  ['GET /api/channels/providers', 'object', 'Providers of channels'],
-  ['GET /api/channels/connections', 'object', 'Connections of channels'],
-  ['GET /api/scheduled-tasks', 'array', 'Scheduled tasks'],
-  ['GET /api/memory', 'object', 'Memory'],
-  ['GET /api/memory/export', 'object', 'Memory, to keep'],
-  ['GET /api/memory/config', 'object', "Memory's settings"],
-  ['GET /api/memory/status', 'object', "Memory's state"],
+  [`POST ${THREAD}/suggestions`, 'threads:read', 'object', 'Next questions', { body: 'Suggestions' }],
+  [`GET ${RUN}/workspace-changes`, 'runs:read', 'object', 'Files that a run changed'],
+  [`GET ${THREAD}/uploads/limits`, 'threads:read', 'object', 'What may be uploaded'],
+  [`GET ${THREAD}/uploads/list`, 'threads:read', 'object', 'What was uploaded'],
+  [`GET ${THREAD}/goal`, 'threads:read', 'object', 'The goal of a thread'],
+  [`GET ${THREAD}/mcp-tasks`, 'threads:read', 'array', 'MCP tasks of a thread'],
+  ['GET /api/models', 'known', 'object', 'Models'],
+  ['GET /api/models/{name}', 'known', 'object', 'A model'],
+  ['GET /api/features', 'known', 'object', 'What is switched on'],
+  ['GET /api/suggestions/config', 'known', 'object', 'Whether questions are suggested'],
+  ['GET /api/input-polish/config', 'known', 'object', 'Whether drafts are polished'],
+  ['GET /api/skills', 'known', 'object', 'Skills'],
+  ['GET /api/agents', 'known', 'object', 'Custom agents'],
+  ['GET /api/user-profile', 'known', 'object', "The user's profile"],
+  ['GET /api/mcp/config', 'admin', 'object', 'MCP servers'],
+  ['GET /api/channels', 'known', 'object', 'Channels'],
+  ['GET /api/channels/providers', 'known', 'object', 'Providers of channels'],
+  ['GET /api/channels/connections', 'known', 'object', 'Connections of channels'],
+  ['GET /api/scheduled-tasks', 'known', 'array', 'Scheduled tasks'],
+  ['GET /api/memory', 'known', 'object', 'Memory'],
+  ['GET /api/memory/export', 'known', 'object', 'Memory, to keep'],
+  ['GET /api/memory/config', 'admin', 'object', "Memory's settings"],
+  ['GET /api/memory/status', 'admin', 'object', "Memory's state"],
 ]

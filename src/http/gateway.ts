@@ -1,7 +1,7 @@
 // The gateway dialect (contracts: gateway): a face on the same engine, mounted at /api. Every group of routes is one line.
 import { Hono } from 'hono'
 import { RunloomError } from '../core/errors.ts'
-import type { User } from '../core/users.ts'
+import { may, type User } from '../core/users.ts'
 import { threadId } from '../protocol/gateway.ts'
 import { assistantRoutes } from './assistants.ts'
 import { userOf } from './authentication.ts'
@@ -47,13 +47,13 @@ function off(option: 'disable_assistants' | 'disable_threads' | 'disable_runs') 
   }
 }
 
-/** Who uses the page, as it asks before it shows itself; an administrator where nobody has to say. */
+/** Who uses the page, as it asks before it shows itself; a local administrator where nobody has to say. */
 function pageUser(user: User | undefined) {
-  const { identity = 'local', permissions = ['admin'] } = user ?? {}
+  const { identity = 'local' } = user ?? {}
   return {
     id: identity,
     email: identity.includes('@') ? identity : 'user@runloom.invalid',
-    system_role: permissions.includes('admin') ? 'admin' : 'user',
+    system_role: may(user, 'admin') ? 'admin' : 'user',
     needs_setup: false,
   }
 }

@@ -8,12 +8,13 @@ import { type AuthServer, startAuthServer } from './harness.ts'
 
 const CI = newApiKey()
 const PLAIN = 'a-plain-key-of-mine'
+const READER = newApiKey()
 
 forEachDatabase('API keys', open => {
   let server: AuthServer
   before(async () => {
     server = await startAuthServer(await open(), 'keys.json', {
-      RUNLOOM_API_KEYS: `${namedHash('ci', CI)}, ${PLAIN}`,
+      RUNLOOM_API_KEYS: `${namedHash('ci', CI)}, ${PLAIN}, ${namedHash('reader', READER, ['threads:read', 'runs:read'])}`,
     })
   })
   after(() => server.close())
@@ -40,6 +41,23 @@ forEachDatabase('API keys', open => {
     assert.equal(await count({}, '/api/v1/threads'), 401)
     assert.equal(await count({ 'x-modelrelay-api-key': CI }, '/api/v1/threads'), 404)
     assert.equal(await count({ 'x-modelrelay-api-key': CI }, '/api/v10/threads'), 401)
+  })
+
+  test('a key with scopes opens what they say; none needs a CSRF token', async () => {
+    assert.equal(await count({ 'x-api-key': READER, cookie: 'session=x' }), 200)
+    const { status, json } = await server.call(undefined, 'POST', '/threads', {}, { 'x-api-key': READER })
+    assert.deepEqual([status, json], [403, { detail: 'Forbidden: this needs the permission threads:write' }])
+    assert.equal((await server.call(READER, 'POST', '/api/threads', {})).status, 403)
+    assert.equal((await server.call(READER, 'POST', '/api/v1/threads', {})).status, 404)
+    assert.equal((await server.call(READER, 'GET', '/metrics')).status, 200)
+    for (const key of [CI, PLAIN]) assert.equal((await server.call(key, 'POST', '/threads', {})).status, 200)
+    const pages = await Promise.all([READER, CI].map(key => server.call(key, 'GET', '/api/v1/auth/me')))
+    assert.deepEqual(
+      pages.map(page => page.json.system_role),
+      ['user', 'admin'],
+    )
+    const cookie = { 'x-modelrelay-api-key': READER, cookie: 'session=x' }
+    assert.equal((await server.call(undefined, 'POST', '/api/v1/nothing', {}, cookie)).status, 404)
   })
 
   test('a refusal is one of our errors, and browsers may read it', async () => {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, afterEach, before, test } from 'node:test'
 import { newId } from '../../src/core/ids.ts'
-import { answers, asked, type Question } from '../fixtures/auth/auth.ts'
+import { answers, asked, EDITOR, type Question } from '../fixtures/auth/auth.ts'
 import { forEachDatabase } from '../support/databases.ts'
 import { type AuthServer, startAuthServer } from './harness.ts'
 
@@ -29,12 +29,12 @@ forEachDatabase('handlers', open => {
   })
 
   test('anything else that goes wrong there is 401, and says nothing but to the log', async () => {
-    for (const token of [undefined, 'nobody']) {
+    for (const token of [undefined, 'nobody', 'unlisted']) {
       const { status, json } = await server.call(token, 'GET', '/threads/x', undefined)
       assert.equal(status, 401)
       assert.deepEqual(json, { detail: 'Unauthorized' })
     }
-    assert.match(JSON.stringify(server.logged), /authenticate failed.*postgres:/)
+    assert.match(JSON.stringify(server.logged), /authenticate failed.*postgres:.*permissions are a list of names/)
   })
 
   test('a user is what authenticate returned, filled up', async () => {
@@ -42,7 +42,7 @@ forEachDatabase('handlers', open => {
     const filled = { display_name: 'plain', identity: 'plain', is_authenticated: true, permissions: [] }
     assert.deepEqual(asked[0]?.user, filled)
     await server.call('scoped-x', 'POST', '/threads/count', {})
-    assert.deepEqual(asked[1]?.permissions, ['write'])
+    assert.deepEqual(asked[1]?.permissions, EDITOR)
   })
 
   test('the most specific handler answers, alone', async () => {

@@ -6,6 +6,7 @@ import type { Client } from '@langchain/langgraph-sdk'
 import { newId } from '../../src/core/ids.ts'
 import { patchThread } from '../../src/core/threads.ts'
 import { eventually, status } from '../api/harness.ts'
+import { EDITOR } from '../fixtures/auth/auth.ts'
 import { forEachDatabase } from '../support/databases.ts'
 import { type AuthServer, startAuthServer } from './harness.ts'
 
@@ -209,11 +210,11 @@ forEachDatabase('owners', open => {
     const { assistant_id } = await scoped.assistants.create({ graphId: 'made', config: { configurable } })
     const { thread_id } = await scoped.threads.create()
     const values = await scoped.runs.wait(thread_id, assistant_id, { input: {}, config: { configurable } })
-    const user = { identity: 'scoped-x', permissions: ['write'], role: 'editor', display_name: 'scoped-x' }
+    const user = { identity: 'scoped-x', permissions: EDITOR, role: 'editor', display_name: 'scoped-x' }
     assert.deepEqual(values, {
       user: { ...user, is_authenticated: true },
       user_id: 'scoped-x',
-      permissions: ['write'],
+      permissions: EDITOR,
       made_for: 'scoped-x',
     })
   })

@@ -1,13 +1,15 @@
-// Every route, as somebody else (contracts: langgraph §13): a route that is not in the table fails the first test, one that
-// forgets to ask or to filter fails another.
+// Every route, as somebody else (contracts: langgraph §13), and as somebody who may not do that (gateway §1.10): a route
+// that is not in the table fails the first test, one that forgets to ask or to filter fails another.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { newId } from '../../src/core/ids.ts'
+import { SCOPES } from '../../src/protocol/scopes.ts'
 import { eventually } from '../api/harness.ts'
 import { answers } from '../fixtures/auth/auth.ts'
 import { forEachDatabase } from '../support/databases.ts'
 import { GATEWAY_DATA, TALK } from './gateway-data-routes.ts'
 import { type AuthServer, startAuthServer } from './harness.ts'
+import { limited, needsOf } from './needs.ts'
 
 /** What alice has. */
 export interface World {
@@ -234,8 +236,8 @@ forEachDatabase('every route', open => {
     await denying.close()
   })
 
-  const alice = async (method: string, path: string, body?: unknown) => {
-    const { status, json } = await server.call('alice', method, path, body)
+  const alice = async (method: string, path: string, body?: unknown, token = 'alice') => {
+    const { status, json } = await server.call(token, method, path, body)
     assert.ok(status < 300, `${method} ${path} is ${status}: ${JSON.stringify(json)}`)
     return json
   }
@@ -316,7 +318,7 @@ forEachDatabase('every route', open => {
     assert.deepEqual([...new Set(routes)].sort(), Object.keys(TABLE).sort())
   })
 
-  test('another sees and changes nothing; the same request is its owner’s to make', async t => {
+  test('who may not is refused first; another sees and changes nothing; its owner needs no more than the scopes', async t => {
     for (const [route, entry] of Object.entries(TABLE)) {
       await t.test(route, async () => {
         const [method = ''] = route.split(' ')
@@ -324,12 +326,20 @@ forEachDatabase('every route', open => {
         await eventually(async () => assert.equal((await look(mine)).at(-1)[0].status, 'delivered'))
         const [foreign, path, body] = entry(mine)
         const before = await look(mine)
-        const { status, json } = await server.call('bob', method, path, body)
+        const needs = needsOf(route)
+        for (const missing of needs) {
+          const others = SCOPES.filter(scope => scope !== missing)
+          const refused = await server.call(limited('bob', ...others), method, path, body)
+          assert.equal(refused.status, 403, `without ${missing}: ${JSON.stringify(refused.json)}`)
+          assert.match(refused.json.detail ?? refused.json.message, new RegExp(` ${missing}$`))
+        }
+        const only = needs.length > 0 ? needs : ['none']
+        const { status, json } = await server.call(limited('bob', ...only), method, path, body)
         const expected = typeof foreign === 'number' ? foreign : foreign === 'asked' && status < 300 ? status : 200
         assert.equal(status, expected, `bob: ${JSON.stringify(json)}`)
         if (typeof foreign === 'object') assert.deepEqual(json, foreign.body)
         assert.deepEqual(await look(mine), before)
-        const owner = await alice(method, path, body)
+        const owner = await alice(method, path, body, limited('alice', ...only))
         if (typeof foreign === 'object') assert.notDeepEqual(owner, foreign.body)
       })
     }

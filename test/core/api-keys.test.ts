@@ -9,6 +9,16 @@ test('a new key is long, begins with mr_sk_, and is another every time', () => {
   assert.notEqual(newApiKey(), newApiKey())
 })
 
+test('a key may do everything, or what its entry says', () => {
+  const [all, some] = [newApiKey(), newApiKey()]
+  const entry = namedHash('some', some, ['threads:read', 'runs:create'])
+  assert.match(entry, /^some:[0-9a-f]{64}:threads:read\+runs:create$/)
+  const keys = new ApiKeys([namedHash('all', all), entry])
+  assert.deepEqual(keys.find(all)?.permissions, [])
+  assert.deepEqual(keys.find(some)?.permissions, ['threads:read', 'runs:create'])
+  assert.throws(() => new ApiKeys([`${entry}+`]), /"" is no scope; use threads:read, /)
+})
+
 test('a key is found by itself or by its hash, and by nothing else', () => {
   const key = newApiKey()
   const keys = new ApiKeys([namedHash('ci', key), 'a-plain-key-of-mine'])

@@ -19,13 +19,14 @@ function open(middleware_order: Order, enable_custom_route_auth: boolean, mount_
     .use(noting('middleware'))
     .get('/mine/:id', c => c.text('mine'))
     .all('/any', c => c.text('any'))
+    .get('/ours/passed', (_, next) => next())
   const authenticate: MiddlewareHandler = async (c, next) => {
     seen.push('auth')
     return c.req.header('key') ? await next() : c.json({ detail: 'who are you?' }, 401)
   }
   const app = new Hono().basePath(mount_prefix)
   mountAround(app, { http: { middleware_order, enable_custom_route_auth, mount_prefix }, custom, authenticate })
-  app.get('/ours', c => c.text('ours'))
+  app.get('/ours/:id?', c => c.text('ours'))
   return async (path: string, headers: Record<string, string> = {}) => {
     seen.length = 0
     const { status } = await app.request(`${mount_prefix}${path}`, { headers })
@@ -62,6 +63,17 @@ describe('around our routes', () => {
       }
     })
   }
+
+  test('a route of the user’s that passes a request on does not open ours', async () => {
+    for (const order of ['middleware_first', 'auth_first'] as const) {
+      for (const own of [true, false]) {
+        const get = open(order, own)
+        assert.equal((await get('/ours/passed'))[0], 401)
+        const [status, ...seen] = await get('/ours/passed', key)
+        assert.deepEqual([status, ...seen.sort()], [200, 'auth', 'middleware'])
+      }
+    }
+  })
 
   test('what is no app is named with its file', async () => {
     const graphs = join(import.meta.dirname, '../fixtures/http/graphs.ts')
