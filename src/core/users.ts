@@ -1,19 +1,19 @@
 // Who asks: what authentication says of them, what they may do, and what the graphs of their runs are told.
-import type { Scope } from '../protocol/scopes.ts'
+import { SCOPES, type Scope } from '../protocol/scopes.ts'
 
 /** As the official `Auth` has it, with whatever fields its `authenticate` adds. */
 export interface User {
   identity: string
-  /** None: everything. Otherwise scopes, and whatever else the handlers of the user's `Auth` look for. */
+  /** Scopes, and whatever else the handlers of the user's `Auth` look for. Without a scope among them: everything. */
   permissions: string[]
   display_name: string
   is_authenticated: boolean
   [field: string]: unknown
 }
 
-/** Whether it is stated what somebody may do: then they may do nothing else. */
+/** Whether scopes say what somebody may do: then they may do nothing else. */
 export function isLimited(user: User | undefined): boolean {
-  return user !== undefined && user.permissions.length > 0
+  return user?.permissions.some(permission => (SCOPES as readonly string[]).includes(permission)) ?? false
 }
 
 /** Nobody is asked where nobody has to say who they are. */

@@ -149,5 +149,6 @@ test('a route that says of no scope is closed to who may not do everything; a pr
   assert.equal(await answer('/forgotten', 'admin'), '418 GET /base/forgotten has no scope')
   assert.equal(await answer('/theirs', 'admin'), '404 404 Not Found')
   assert.equal(await answer('/threads/x', 'threads:read'), '200 ')
+  assert.equal(await answer('/threads/x', 'a name of the handlers'), '200 ')
   assert.equal(await answer('/threads/x', 'admin'), '418 Forbidden: this needs the permission threads:read')
 })
