@@ -49,7 +49,7 @@ const Settings = z.object({
   max_body_bytes: whole(1).default(100_000_000),
   /** Bytes of JSON; what they limit is in core/limits.ts. */
   max_input_bytes: whole(1).default(32_000_000),
-  max_event_bytes: whole(1).default(1_000_000),
+  max_event_bytes: whole(1).default(16_000_000),
   max_state_bytes: whole(1).default(200_000_000),
   /** Runs that may wait on one thread, and on all. */
   max_thread_queue: whole(1).default(1_000),

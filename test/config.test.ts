@@ -51,7 +51,7 @@ test('nothing needs to be set', async () => {
     replay_retention_ms: 604_800_000,
     max_body_bytes: 100_000_000,
     max_input_bytes: 32_000_000,
-    max_event_bytes: 1_000_000,
+    max_event_bytes: 16_000_000,
     max_state_bytes: 200_000_000,
     max_thread_queue: 1_000,
     max_queue: 100_000,

@@ -16,7 +16,11 @@ export function refuseLarge(what: string, text: string, most: number): void {
 }
 
 export function refuseSize(what: string, bytes: number, most: number): void {
-  if (bytes > most) throw new RunloomError('invalid', `${what} ${bytes} bytes of JSON; at most ${most} are allowed`)
+  if (bytes > most)
+    throw new RunloomError(
+      'invalid',
+      `${what} ${bytes} bytes of JSON; at most ${most} are allowed here (RUNLOOM_MAX_…_BYTES)`,
+    )
 }
 
 const SIZED = ['input', 'command', 'config', 'context', 'metadata'] as const

@@ -34,7 +34,10 @@ forEachServer('agent-chat-ui', server => {
     assert.equal(response.status, 200)
     assert.match(response.headers.get('access-control-expose-headers') ?? '', /content-location/i)
     assert.match(response.headers.get('content-location') ?? '', new RegExp(`^/threads/${thread_id}/runs/[0-9a-f-]+$`))
-    const frames = (await response.text()).split('\n\n').filter(frame => frame.startsWith('event:'))
+    const frames = (await response.text())
+      .replaceAll(': heartbeat\n', '')
+      .split('\n\n')
+      .filter(frame => frame.startsWith('event:'))
     return frames.map(frame => {
       const { event = '', data = 'null' } = Object.fromEntries(
         frame.split('\n').map(line => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 2)]),

@@ -416,7 +416,10 @@ forEachServer(
       const { run_id, events } = await client().run({ spec: workflow([llm('a', 'say x')], [text('o', 'a')]) })
       const headers = { accept: 'text/event-stream' }
       const response = await server().fetch(`${server().url}/api/v1/runs/${run_id}/events`, { headers })
-      const frames = (await response.text()).split('\n\n').filter(frame => frame.startsWith('event: '))
+      const frames = (await response.text())
+        .replaceAll(': heartbeat\n', '')
+        .split('\n\n')
+        .filter(frame => frame.startsWith('event: '))
       const [first] = frames
       assert.equal(frames.length, events.length)
       assert.match(first ?? '', /^event: run_compiled\ndata: \{.*\}\nid: 1$/)

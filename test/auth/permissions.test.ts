@@ -77,9 +77,9 @@ forEachDatabase('permissions', open => {
     assert.equal(await status('runs:read', 'POST', '/threads/search', { limit: 'x' }), 403)
     assert.equal(await status('admin', 'GET', '/threads/nothing'), 403)
     assert.equal(await status('threads:read', 'GET', `/threads/${newId()}`), 404)
-    assert.equal(await status('none', 'GET', '/no/such/route'), 404)
-    assert.equal(await status('none', 'GET', '/docs'), 200)
-    assert.equal(await status('none', 'GET', '/api/models'), 200)
+    assert.equal(await status('admin', 'GET', '/no/such/route'), 404)
+    assert.equal(await status('admin', 'GET', '/docs'), 200)
+    assert.equal(await status('admin', 'GET', '/api/models'), 200)
     assert.equal((await server.call('alice', 'GET', '/api/mcp/config')).status, 200)
   })
 

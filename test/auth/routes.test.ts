@@ -333,7 +333,7 @@ forEachDatabase('every route', open => {
           assert.equal(refused.status, 403, `without ${missing}: ${JSON.stringify(refused.json)}`)
           assert.match(refused.json.detail ?? refused.json.message, new RegExp(` ${missing}$`))
         }
-        const only = needs.length > 0 ? needs : ['none']
+        const only = needs.length > 0 ? needs : ['admin']
         const { status, json } = await server.call(limited('bob', ...only), method, path, body)
         const expected = typeof foreign === 'number' ? foreign : foreign === 'asked' && status < 300 ? status : 200
         assert.equal(status, expected, `bob: ${JSON.stringify(json)}`)
