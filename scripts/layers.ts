@@ -59,7 +59,7 @@ const contained: Record<string, readonly string[]> = {
 }
 
 /** Layers that may import nothing but these packages, not even built-in modules: they run in browsers, too. */
-const confined: Record<string, readonly string[]> = { protocol: ['zod'] }
+const confined: Record<string, readonly string[]> = { protocol: ['zod'], client: ['zod'] }
 
 /** Who may say `process.env`: config.ts reads it, cli hands it over. */
 const environment = ['config.ts', 'cli.ts', 'cli']

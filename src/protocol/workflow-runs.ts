@@ -4,13 +4,17 @@ import { object } from './common.ts'
 
 const text = z.string().min(1)
 
+export const workflowStatus = z.enum(['running', 'waiting', 'succeeded', 'failed', 'canceled'])
+export type WorkflowRunStatus = z.infer<typeof workflowStatus>
+
+export const planHash = z
+  .string()
+  .regex(/^[0-9a-f]{64}$/, { error: 'must be 64 lowercase hex digits, as compile gives them' })
+
 export const createWorkflowRun = z.object({
   /** Checked by the compiler. */
   spec: object.nullish(),
-  plan_hash: z
-    .string()
-    .regex(/^[0-9a-f]{64}$/, { error: 'must be 64 lowercase hex digits, as compile gives them' })
-    .nullish(),
+  plan_hash: planHash.nullish(),
   input: object.nullish(),
   model_override: text.nullish(),
   model_overrides: z
@@ -36,7 +40,7 @@ export const readEvents = z.object({
 })
 
 export const listWorkflowRuns = z.object({
-  status: z.enum(['running', 'waiting', 'succeeded', 'failed', 'canceled']).optional(),
+  status: workflowStatus.optional(),
   limit: z.coerce.number().int().min(1).max(1000).default(50),
   offset: z.coerce.number().int().min(0).default(0),
 })
