@@ -1,5 +1,6 @@
 // A fetch that answers what it is told, in order, and keeps what it was asked; and the events that tests answer with.
 import assert from 'node:assert/strict'
+import type { TestContext } from 'node:test'
 import type { WorkflowEvent } from '../../src/protocol/workflow-events.ts'
 
 export const RUN = '0190a0b0-1234-7abc-8def-0123456789ab'
@@ -131,4 +132,10 @@ export function chunks(sent: (string | Uint8Array)[], end: 'end' | 'break' = 'en
   for (const chunk of sent) stream.send(chunk)
   stream[end]()
   return stream.response
+}
+
+/** Pauses take no time; the minute that a call may take never ends. */
+export function noPauses(t: TestContext) {
+  const real = globalThis.setTimeout
+  t.mock.method(globalThis, 'setTimeout', (done: () => void, ms: number) => real(ms < 60_000 ? done : () => {}, 0))
 }

@@ -1,7 +1,7 @@
 // The event stream of the workflow runs client: what it takes from the wire, when it resumes, when it ends (contracts:
 // workflows §2.4, §10, §12, §13).
 import assert from 'node:assert/strict'
-import { describe, type TestContext, test } from 'node:test'
+import { describe, test } from 'node:test'
 import { StreamProtocolError, TransportError, WorkflowRunsClient } from '../../src/client/client.ts'
 import type { WorkflowEvent } from '../../src/protocol/workflow-events.ts'
 import {
@@ -12,6 +12,7 @@ import {
   json,
   lines,
   nodeStarted,
+  noPauses,
   openStream,
   RUN,
   snapshot,
@@ -38,12 +39,6 @@ async function readUntilError(reply: Response) {
     return { seen, error }
   }
   throw new assert.AssertionError({ message: 'the stream ended without an error' })
-}
-
-/** Pauses take no time. */
-function noPauses(t: TestContext) {
-  const real = globalThis.setTimeout
-  t.mock.method(globalThis, 'setTimeout', (done: () => void, ms: number) => real(ms < 60_000 ? done : () => {}, 0))
 }
 
 describe('what comes over the wire', () => {
