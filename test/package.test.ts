@@ -1,7 +1,8 @@
-// The built package, as npm would publish it: its command starts, serves a run, and stops.
+// The built package, as npm would publish it: its command starts, serves a run, and stops; its client
+// is found by its name and talks to it.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -9,7 +10,15 @@ import { clientOf, startServer } from './support/server.ts'
 
 const root = join(import.meta.dirname, '..')
 
-test('the built command serves', async () => {
+const USE = `
+import { WorkflowRunsClient, workflow } from 'runloom/client'
+const client = new WorkflowRunsClient({ baseUrl: process.argv[2], auth: 'none' })
+const { run_id } = await client.create(workflow().join('a', []).output('r', 'a').build())
+const events = await Array.fromAsync(await client.streamEvents(run_id))
+console.log(events.at(-1).type)
+`
+
+test('the built command serves, and the built client talks to it', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'runloom-package-'))
   const tsc = join(root, 'node_modules/typescript/bin/tsc')
   execFileSync(process.execPath, [tsc, '-p', join(root, 'tsconfig.build.json'), '--outDir', join(folder, 'dist')])
@@ -22,6 +31,11 @@ test('the built command serves', async () => {
   try {
     const values = await clientOf(server.url).runs.wait(null, 'steps', { input: { count: 2 } })
     assert.deepEqual((values as { log: string[] }).log, ['step 0', 'step 1'])
+    writeFileSync(join(folder, 'use.js'), USE)
+    const printed = execFileSync(process.execPath, [join(folder, 'use.js'), `${server.url}/api/v1`], {
+      encoding: 'utf8',
+    })
+    assert.equal(printed.trim(), 'run_completed')
   } finally {
     await server.stop()
     rmSync(folder, { recursive: true })

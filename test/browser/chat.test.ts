@@ -5,11 +5,10 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { after, before, describe, type TestContext, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
-import { build, type Rolldown } from 'vite'
 import { clientOf, type ServerProcess, startServer, temporaryFolder } from '../support/server.ts'
 import { startBrowser } from './chromium.ts'
+import { bundlePage, PAGES } from './page.ts'
 
-const FIXTURES = join(import.meta.dirname, '../fixtures/browser')
 const WORDS = Array.from({ length: 30 }, (_, index) => `word${index}`).join(' ')
 const QUICK = `40ms ${WORDS}`
 const SLOW = `150ms ${WORDS}`
@@ -28,14 +27,15 @@ for (const hook of ['@langchain/langgraph-sdk/react', '@langchain/react']) {
     const folder = temporaryFolder()
 
     before(async () => {
-      const script = await bundle(hook)
+      const sdk = '@langchain/langgraph-sdk/react'
+      const script = await bundlePage('page.ts', hook === sdk ? {} : { [sdk]: hook })
       pages = createServer((request, response) => {
         const isScript = request.url === '/page.js'
         response.setHeader('content-type', isScript ? 'text/javascript' : 'text/html')
         response.end(isScript ? script : '<!doctype html><body><script type="module" src="/page.js"></script>')
       })
       await new Promise<void>(resolve => pages.listen(0, '127.0.0.1', resolve))
-      const config = join(FIXTURES, 'langgraph.json')
+      const config = join(PAGES, 'langgraph.json')
       server = await startServer({ database_url: `sqlite:${join(folder.path, 'runloom.db')}`, config })
     })
 
@@ -131,19 +131,6 @@ for (const hook of ['@langchain/langgraph-sdk/react', '@langchain/react']) {
       assert.deepEqual(await texts(page), ['one', 'one', 'two', 'two'])
     })
   })
-}
-
-/** The page as one script. */
-async function bundle(hook: string): Promise<string> {
-  const built = await build({
-    root: FIXTURES,
-    configFile: false,
-    logLevel: 'silent',
-    resolve: hook === '@langchain/react' ? { alias: { '@langchain/langgraph-sdk/react': hook } } : {},
-    build: { write: false, rolldownOptions: { input: join(FIXTURES, 'page.ts') } },
-  })
-  const { output } = (Array.isArray(built) ? built[0] : built) as Rolldown.RolldownOutput
-  return output[0].code
 }
 
 async function say(page: Page, text: string) {
