@@ -14,7 +14,7 @@ import {
   WorkflowRunsClient,
   workflow,
 } from '../../src/client/client.ts'
-import { forEachServer } from '../support/server.ts'
+import { forEachServer, startServer, temporaryFolder } from '../support/server.ts'
 import { checkStream, startModels } from '../workflow/harness.ts'
 
 let models: Awaited<ReturnType<typeof startModels>>
@@ -178,3 +178,20 @@ forEachServer(
   },
   () => ({ env: models.env }),
 )
+
+test('a server with keys takes one as apiKey and as token, and refuses others for good', async t => {
+  const folder = temporaryFolder()
+  const key = 'mr_sk_0123456789abcdef0123456789abcdef'
+  const database_url = `sqlite:${folder.path}/runloom.db`
+  const server = await startServer({ database_url, env: { RUNLOOM_API_KEYS: key } })
+  t.after(async () => {
+    await server.stop()
+    folder.remove()
+  })
+  const baseUrl = `${server.url}/api/v1`
+  assert.deepEqual(await new WorkflowRunsClient({ baseUrl, apiKey: key }).list(), [])
+  assert.deepEqual(await new WorkflowRunsClient({ baseUrl, token: async () => key }).list(), [])
+  for (const who of [{ auth: 'none' as const }, { apiKey: 'mr_sk_other' }]) {
+    await assert.rejects(new WorkflowRunsClient({ baseUrl, ...who }).list(), { status: 401, code: 'UNAUTHORIZED' })
+  }
+})
