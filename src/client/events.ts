@@ -13,7 +13,8 @@ const MOST = 10_000
 const NDJSON = /application\/(x-)?ndjson/
 const NEWLINE = 10
 
-const terminal: ReadonlySet<WorkflowEventType> = new Set(['run_completed', 'run_failed', 'run_canceled'])
+/** What a run's events end with. */
+export const terminal: ReadonlySet<WorkflowEventType> = new Set(['run_completed', 'run_failed', 'run_canceled'])
 
 export interface EventReading {
   run_id: string

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { WorkflowRun } from '../protocol/workflow-answers.ts'
 import type { WorkflowEvent } from '../protocol/workflow-events.ts'
 import { ValidationError } from './errors.ts'
+import { terminal } from './events.ts'
 import { backOff, mayPass } from './http.ts'
 import type { WorkflowRunsClient } from './workflow-runs.ts'
 
@@ -70,6 +71,7 @@ export class ToolRunner {
             stream.cancel()
           })
         }
+        if (terminal.has(event.type)) gone.abort()
         yield event
       }
     } finally {

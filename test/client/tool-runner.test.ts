@@ -205,6 +205,44 @@ describe('a runner of tools', () => {
     })
   }
 
+  test('a refusal after the end is not an error: the run ended while the answer was on its way', async () => {
+    const stream = openStream()
+    const ended = Promise.withResolvers<void>()
+    const { asked, options } = fakeServer(stream.response, pending(look('c')), async () => {
+      stream.send(lines(failed(3, 'run_canceled')))
+      await ended.promise
+      return json({ code: 'NOT_FOUND' }, 404)
+    })
+    stream.send(lines(started(1), waiting(2, look('c'))))
+    const seen: WorkflowEvent[] = []
+    for await (const event of new ToolRunner(new WorkflowRunsClient(options), { look: lookTool }).follow(RUN)) {
+      seen.push(event)
+      if (event.type !== 'run_canceled') continue
+      ended.resolve()
+      for (let turns = 0; turns < 5; turns++) await new Promise(resolve => setImmediate(resolve))
+    }
+    assert.equal(seen.length, 3)
+    assert.equal(asked.length, 3)
+  })
+
+  test('no tool is called once the run has ended', async () => {
+    const stream = openStream()
+    const ended = Promise.withResolvers<void>()
+    const { options } = fakeServer(stream.response, async () => {
+      stream.send(lines(failed(3)))
+      await ended.promise
+      return pending(look('c'))
+    })
+    stream.send(lines(started(1), waiting(2, look('c'))))
+    let runs = 0
+    const run = () => ++runs
+    const runner = new ToolRunner(new WorkflowRunsClient(options), { look: { ...lookTool, run } })
+    assert.equal((await Array.fromAsync(runner.follow(RUN))).length, 3)
+    ended.resolve()
+    for (let turns = 0; turns < 5; turns++) await new Promise(resolve => setImmediate(resolve))
+    assert.equal(runs, 0)
+  })
+
   test('run answers the run as it ended', async () => {
     const stream = openStream()
     const { asked, options } = fakeServer(
