@@ -55,6 +55,7 @@ describe('the layer check', () => {
   const wrong: [what: string, file: string, source: string][] = [
     ['db importing ours', 'db/database.ts', "import { Run } from '../protocol/run.ts'"],
     ['protocol importing a built-in module', 'protocol/run.ts', "import { randomUUID } from 'node:crypto'"],
+    ['the client importing a built-in module', 'client/http.ts', "import { setTimeout } from 'node:timers/promises'"],
     ['a type import', 'core/runs.ts', "import type { App } from '../http/app.ts'"],
     ['a type imported in place', 'core/runs.ts', "export type App = import('../http/app.ts').App"],
     ['a re-export', 'core/runs.ts', "export * from '../http/app.ts'"],
