@@ -43,7 +43,9 @@ async function runTests(args: string[], databaseUrl: string): Promise<number> {
   })
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => kept.test(name)))
   const selection = args.some(arg => !arg.startsWith('-')) ? args : [...args, 'test/**/*.test.ts']
-  const options = ['--test', '--test-reporter=spec', '--test-concurrency=2', `--test-timeout=${test_timeout_ms}`]
+  // A failed test may leave something open; its file is to end all the same, and the others to go on.
+  const ending = ['--test-force-exit', `--test-timeout=${test_timeout_ms}`]
+  const options = ['--test', '--test-reporter=spec', '--test-concurrency=2', ...ending]
   const tests = spawn(process.execPath, [...options, ...selection], {
     detached: true, // a process group of its own: whatever the tests left running goes with it
     env: { ...env, TMPDIR: folder, TEST_DATABASE_URL: databaseUrl },

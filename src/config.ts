@@ -7,6 +7,7 @@ import { dirname, join, relative, resolve } from 'node:path'
 import { parseEnv } from 'node:util'
 import { z } from 'zod'
 import { type ConfigFile, configFile, type HttpConfig, withoutEffect } from './protocol/config-file.ts'
+import { type AgentConfig, runloomFile } from './protocol/runloom-file.ts'
 import { readScopes } from './protocol/scopes.ts'
 import type { StoreConfig } from './protocol/store.ts'
 import type { WebhooksConfig } from './protocol/webhooks.ts'
@@ -143,6 +144,8 @@ export interface Config extends z.infer<typeof Settings> {
   http: Omit<HttpConfig, 'app'> & { app?: Exported }
   /** Its headers are filled in. `disabled`: call none. */
   webhooks: WebhooksConfig & { disabled: boolean }
+  /** The models, the lead agent and what it may use; `folder` is what the paths in it are relative to. */
+  agent: AgentConfig & { folder: string }
   /** The environment with the file's `env` below it. `publishEnvironment` gives it to the user's code. */
   env: NodeJS.ProcessEnv
   /** The configuration file and its .env, where there are such. */
@@ -178,7 +181,9 @@ export async function readConfig({
     warnings.push(`RUNLOOM_API_KEYS is not used: auth.path of ${file.name} says who may come in`)
   const webhooks = { ...file.webhooks, headers: filledHeaders(file, merged) }
   const database_url = settings.database_url ?? `sqlite:${join(resolve(cwd, settings.data), 'runloom.db')}`
-  return { ...settings, database_url, graphs, auth, store, checkpointer, http, webhooks, env: merged, files, warnings }
+  const agent = { ...runloomFile.parse({}), folder: cwd }
+  const parts = { graphs, auth, store, checkpointer, http, webhooks, agent }
+  return { ...settings, ...parts, database_url, env: merged, files, warnings }
 }
 
 /** Puts what only the file's `env` sets into the process, for graphs and model providers to read. */

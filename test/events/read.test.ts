@@ -305,8 +305,10 @@ forEachDatabase('reading the log', open => {
     ]
     const claimed = await begin(core)
     const writer = writing.open(claimed.run.run_id, claimed, () => {})
+    for (let n = 2; n < 10; n++) void writer.append(event('custom', n))
+    await writer.append(event('custom', 10)) // a cursor beyond the log would be told of a gap
     const readers = numbers(0, 9).map(after => new Reader(reading, claimed.run.run_id, after))
-    for (let n = 2; n <= 100; n++) {
+    for (let n = 11; n <= 100; n++) {
       const committed = writer.append(event('custom', n))
       if (n % 9 === 0) await committed
     }
