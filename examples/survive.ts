@@ -3,15 +3,14 @@
 //
 //   node examples/survive.ts
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { Client } from '@langchain/langgraph-sdk'
+import { startServer } from './support/server.ts'
 
 const data = mkdtempSync(join(tmpdir(), 'runloom-example-'))
-let server = await start(0)
+let server = await startServer(0, data)
 const client = new Client({ apiUrl: server.url, callerOptions: { maxRetries: 0 } })
 const { thread_id } = await client.threads.create()
 const payload = {
@@ -36,7 +35,7 @@ try {
   console.log('\n\n-- the server was killed; starting it again --\n')
 }
 
-server = await start(Number(new URL(server.url).port))
+server = await startServer(Number(new URL(server.url).port), data)
 const lastEventId = seen.at(-1)?.id as string
 for await (const event of client.runs.joinStream(thread_id, run_id, { lastEventId })) {
   if (event.event === 'metadata') console.log(`-- attempt ${(event.data as { attempt: number }).attempt} --`)
@@ -54,18 +53,6 @@ assert.equal((await client.runs.get(thread_id, run_id)).status, 'success')
 console.log(`\n\nEvery one of ${seen.length} events came once, and the run ended.`)
 server.child.kill('SIGTERM')
 server.child.once('exit', () => rmSync(data, { recursive: true, force: true }))
-
-function start(port: number): Promise<{ child: ChildProcess; url: string }> {
-  const args = [join(import.meta.dirname, '../src/cli.ts'), 'serve', '--port', String(port), '--data', data]
-  const child = spawn(process.execPath, args, { cwd: data, stdio: ['ignore', 'pipe', 'inherit'] })
-  return new Promise((resolve, reject) => {
-    child.once('exit', code => reject(new Error(`the server ended with ${code}`)))
-    createInterface({ input: child.stdout }).on('line', line => {
-      const [, url] = /listening on (\S+)$/.exec(line) ?? []
-      if (url) resolve({ child, url })
-    })
-  })
-}
 
 function textOf({ event, data }: { event: string; data: unknown }): string {
   if (event !== 'messages') return ''

@@ -3,16 +3,15 @@
 //
 //   node examples/workflow.ts
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { z } from 'zod'
 import { llm, parallel, ToolRunner, tool, WorkflowRunsClient } from '../src/client/client.ts' // runloom/client
+import { startServer } from './support/server.ts'
 
 const data = mkdtempSync(join(tmpdir(), 'runloom-example-'))
-let server = await start(0)
+let server = await startServer(0, data)
 const client = new WorkflowRunsClient({ baseUrl: `${server.url}/api/v1`, auth: 'none' })
 
 const runner = new ToolRunner(client, {
@@ -22,7 +21,7 @@ const runner = new ToolRunner(client, {
     run: async ({ expression }) => {
       console.log(`-- the tool was asked for ${expression}; the server is killed and started again --`)
       server.child.kill('SIGKILL')
-      server = await start(Number(new URL(server.url).port))
+      server = await startServer(Number(new URL(server.url).port), data)
       return expression.split('*').reduce((product, factor) => product * Number(factor), 1)
     },
   }),
@@ -51,15 +50,3 @@ assert.match(String(outputs.sum), /42/)
 console.log(`\n\nEvery one of ${count} events came once, and the run ended.`)
 server.child.kill('SIGTERM')
 server.child.once('exit', () => rmSync(data, { recursive: true, force: true }))
-
-function start(port: number): Promise<{ child: ChildProcess; url: string }> {
-  const args = [join(import.meta.dirname, '../src/cli.ts'), 'serve', '--port', String(port), '--data', data]
-  const child = spawn(process.execPath, args, { cwd: data, stdio: ['ignore', 'pipe', 'inherit'] })
-  return new Promise((resolve, reject) => {
-    child.once('exit', code => reject(new Error(`the server ended with ${code}`)))
-    createInterface({ input: child.stdout }).on('line', line => {
-      const [, url] = /listening on (\S+)$/.exec(line) ?? []
-      if (url) resolve({ child, url })
-    })
-  })
-}
