@@ -1,10 +1,9 @@
 // The log of a thread: the logs of its runs, one after the other, under one numbering that outlives every process
 // (`base_seq` of a run + `seq` of an event). Here is which run comes next, and waiting until there is one.
-import { setTimeout as sleep } from 'node:timers/promises'
 import sql, { join } from 'sql-template-tag'
 import { all, type Database, first, type Steps, transition, unlessOutage } from '../db/database.ts'
 import type { Bus } from '../events/bus.ts'
-import { Closing } from '../events/event-log.ts'
+import { Followers } from '../events/followers.ts'
 import { andAllowed } from './access.ts'
 import type { Run } from './runs.ts'
 import { selectThread, type ThreadKey } from './threads.ts'
@@ -59,23 +58,16 @@ export const newestRuns = transition(import.meta.url, 'newestRuns', function* (t
     from threads where thread_id in (${join(thread_ids)})`)
 })
 
-interface Followed {
-  /** As the poll saw it last. */
-  newest: string
-  readonly wake: Set<() => void>
-}
-
 export class ThreadLog {
   readonly #db: Database
-  readonly #bus: Bus
-  readonly #followed = new Map<string, Followed>()
-  readonly #closing = new AbortController()
-  readonly #polling: Promise<void>
+  readonly #followers: Followers
 
   constructor(db: Database, bus: Bus) {
     this.#db = db
-    this.#bus = bus
-    this.#polling = this.#poll()
+    this.#followers = new Followers(bus, 'thread', async thread_ids => {
+      const rows = await db.run(newestRuns, thread_ids).catch(() => undefined)
+      return rows && new Map(rows.map(row => [row.thread_id, String(row.newest)]))
+    })
   }
 
   /** Undefined when there is no such thread. */
@@ -88,58 +80,26 @@ export class ThreadLog {
    * the signal. Throws Closing when this log closes first. An outage of the database is waited out.
    */
   async next({ thread_id, allowed }: ThreadKey, after: ThreadCursor, signal: AbortSignal): Promise<Run | undefined> {
-    let woken = Promise.withResolvers<void>()
-    const wake = () => woken.resolve()
-    const unsubscribe = this.#bus.subscribe(`thread:${thread_id}`, wake)
-    signal.addEventListener('abort', wake)
-    const followed = this.#followed.get(thread_id) ?? { newest: '', wake: new Set() }
-    this.#followed.set(thread_id, followed)
-    followed.wake.add(wake)
+    const follower = this.#followers.follow(thread_id, signal)
     try {
-      while (!signal.aborted) {
-        if (this.#closing.signal.aborted) throw new Closing()
-        woken = Promise.withResolvers<void>()
+      while (follower.listens()) {
         const next = await unlessOutage(this.#db, nextRun, { thread_id, allowed, ...after })
         if (!next) continue
         if (!next.found || next.run) return next.run
-        await woken.promise
+        await follower.woken()
       }
       return undefined
     } finally {
-      signal.removeEventListener('abort', wake)
-      unsubscribe()
-      followed.wake.delete(wake)
-      if (followed.wake.size === 0) this.#followed.delete(thread_id)
+      follower.leave()
     }
   }
 
   /** How many wait for a thread's next run here. */
   get readers(): number {
-    return [...this.#followed.values()].reduce((sum, { wake }) => sum + wake.size, 0)
+    return this.#followers.size
   }
 
-  async close() {
-    this.#closing.abort()
-    for (const { wake } of this.#followed.values()) for (const one of wake) one()
-    await this.#polling
-  }
-
-  /** The floor under lost hints, in one query for all threads that somebody in this process waits on. */
-  async #poll() {
-    const { signal } = this.#closing
-    while (!signal.aborted) {
-      await sleep(this.#bus.poll_ms, undefined, { signal }).catch(() => {})
-      const thread_ids = [...this.#followed.keys()]
-      if (signal.aborted || thread_ids.length === 0) continue
-      const rows = await this.#db.run(newestRuns, thread_ids).catch(() => undefined)
-      const newest = new Map(rows?.map(row => [row.thread_id, String(row.newest)]))
-      for (const thread_id of rows ? thread_ids : []) {
-        const followed = this.#followed.get(thread_id)
-        const seen = newest.get(thread_id) ?? 'gone'
-        if (!followed || followed.newest === seen) continue
-        followed.newest = seen
-        for (const wake of followed.wake) wake()
-      }
-    }
+  close(): Promise<void> {
+    return this.#followers.close()
   }
 }

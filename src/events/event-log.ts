@@ -5,6 +5,7 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { type Database, isRefused, unlessOutage } from '../db/database.ts'
 import type { Bus } from './bus.ts'
+import { Followers } from './followers.ts'
 import { appendSlices, eventsOf, type Head, type RunEvent, readHeads, readPage, type Slice } from './log.ts'
 import { Fenced, RunWriter } from './run-writer.ts'
 
@@ -14,36 +15,17 @@ const PAGE = 50
 const GATHER_MS = 5
 const RETRY_MS = [50, 100, 200, 400, 800, 1_000]
 
-/** Thrown to those who follow a run when this process stops: the run goes on elsewhere, or later. */
-export class Closing extends Error {
-  override name = 'Closing'
-
-  constructor() {
-    super('the server is stopping; ask again')
-    this.stack = `${this.name}: ${this.message}` // one line a reader in the log is enough
-  }
-}
-
-/** A run that somebody in this process follows. */
-interface Followed {
-  /** Its head as the poll saw it last. */
-  head: string
-  readonly wake: Set<() => void>
-}
-
 export class EventLog {
   readonly #db: Database
   readonly #bus: Bus
   readonly #writers = new Map<string, RunWriter>()
-  readonly #followed = new Map<string, Followed>()
-  readonly #closing = new AbortController()
+  readonly #followers: Followers
   #dirty = new Set<RunWriter>()
   #flushing: Promise<void> | undefined
   /** When the last group left, in milliseconds of this process. */
   #left = 0
   /** Lets the group that is gathered leave at once. */
   #hurry: (() => void) | undefined
-  readonly #polling: Promise<void>
   readonly #onOutage: (error: unknown) => void
 
   /** `onOutage` hears once of each time in which nothing can be committed. */
@@ -51,7 +33,7 @@ export class EventLog {
     this.#db = db
     this.#bus = bus
     this.#onOutage = onOutage
-    this.#polling = this.#poll()
+    this.#followers = new Followers(bus, 'run', run_ids => this.#versions(run_ids))
   }
 
   /**
@@ -83,7 +65,7 @@ export class EventLog {
    */
   async *read(run_id: string, after: number, signal: AbortSignal): AsyncGenerator<RunEvent[], void> {
     let cursor = after
-    const follower = this.#follow(run_id, signal)
+    const follower = this.#followers.follow(run_id, signal)
     try {
       while (follower.listens()) {
         const batch = this.#writers.get(run_id)?.tail(cursor)
@@ -113,7 +95,7 @@ export class EventLog {
 
   /** Resolves when the run has ended or its row is gone, or at the signal. Throws Closing when this log closes first. */
   async ended(run_id: string, signal: AbortSignal): Promise<void> {
-    const follower = this.#follow(run_id, signal)
+    const follower = this.#followers.follow(run_id, signal)
     try {
       while (follower.listens()) {
         if (!this.#writers.has(run_id)) {
@@ -130,13 +112,11 @@ export class EventLog {
 
   /** How many follow a run here. */
   get readers(): number {
-    return [...this.#followed.values()].reduce((sum, { wake }) => sum + wake.size, 0)
+    return this.#followers.size
   }
 
   async close() {
-    this.#closing.abort()
-    for (const { wake } of this.#followed.values()) for (const one of wake) one()
-    await this.#polling
+    await this.#followers.close()
     while (this.#flushing) await this.#flushing
   }
 
@@ -195,50 +175,11 @@ export class EventLog {
     return writer?.attempt === attempt && !writer.failed ? writer : undefined
   }
 
-  /** Counts as a follower until `leave`. What happens between `listens` and `woken` wakes at once. */
-  #follow(run_id: string, signal: AbortSignal) {
-    let woken = Promise.withResolvers<void>()
-    const wake = () => woken.resolve()
-    const unsubscribe = this.#bus.subscribe(`run:${run_id}`, wake)
-    signal.addEventListener('abort', wake)
-    const followed = this.#followed.get(run_id) ?? { head: '', wake: new Set() }
-    this.#followed.set(run_id, followed)
-    followed.wake.add(wake)
-    return {
-      listens: () => {
-        woken = Promise.withResolvers<void>()
-        if (signal.aborted) return false
-        if (this.#closing.signal.aborted) throw new Closing()
-        return true
-      },
-      woken: () => woken.promise,
-      leave: () => {
-        signal.removeEventListener('abort', wake)
-        unsubscribe()
-        followed.wake.delete(wake)
-        if (followed.wake.size === 0) this.#followed.delete(run_id)
-      },
-    }
-  }
-
-  /** The floor under lost hints: the heads of all followed runs that are not written here, in one query. */
-  async #poll() {
-    const { signal } = this.#closing
-    while (!signal.aborted) {
-      await sleep(this.#bus.poll_ms, undefined, { signal }).catch(() => {})
-      const remote = [...this.#followed.keys()].filter(run_id => !this.#writers.has(run_id))
-      if (signal.aborted || remote.length === 0) continue
-      const heads = await this.#db.run(readHeads, remote).catch(() => undefined)
-      if (!heads) continue
-      const byRun = new Map(heads.map(head => [head.run_id, `${head.attempt} ${head.last_seq} ${head.ended}`]))
-      for (const run_id of remote) {
-        const followed = this.#followed.get(run_id)
-        const head = byRun.get(run_id) ?? 'gone'
-        if (!followed || followed.head === head) continue
-        followed.head = head
-        for (const wake of followed.wake) wake()
-      }
-    }
+  /** Not of what is written here: that wakes its readers itself. */
+  async #versions(run_ids: string[]): Promise<Map<string, string> | undefined> {
+    const remote = run_ids.filter(run_id => !this.#writers.has(run_id))
+    const heads = remote.length > 0 ? await this.#db.run(readHeads, remote).catch(() => undefined) : []
+    return heads && new Map(heads.map(head => [head.run_id, `${head.attempt} ${head.last_seq} ${head.ended}`]))
   }
 }
 

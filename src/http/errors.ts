@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { type ErrorCode, RunloomError } from '../core/errors.ts'
 import { errorFields, type Logger } from '../core/logger.ts'
 import { isOutage } from '../db/database.ts'
-import { Closing } from '../events/event-log.ts'
+import { Closing } from '../events/followers.ts'
 import { Denial } from './auth-file.ts'
 import { requestFields } from './request-log.ts'
 
