@@ -4,8 +4,8 @@ import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Hono } from 'hono'
-import { builtInAgent } from './agent/agent.ts'
-import { chatModel, ModelsByName } from './agent/models.ts'
+import { leadAgent } from './agent/lead-agent.ts'
+import { ModelsByName } from './agent/models.ts'
 import type { Config } from './config.ts'
 import { ApiKeys } from './core/api-keys.ts'
 import { syncSystemAssistants } from './core/assistants.ts'
@@ -58,8 +58,8 @@ const SWEEP_MS = MINUTE_MS
 const DEFAULT_SWEEP_MINUTES = 5
 const SWEEP_ITEMS = 1_000
 const SWEEP_THREADS = 100
-/** The built-in agent's graph id; a configured graph of that name takes its place. */
-const AGENT = 'agent'
+/** The lead agent's graph ids; a configured graph of such a name takes its place. */
+const LEAD_AGENT = ['lead_agent', 'agent']
 
 export interface Runtime {
   app: Hono
@@ -102,7 +102,8 @@ export async function startRuntime(config: Config, { logger, work = true }: Runt
     logger('error', 'the event log cannot be written, trying again', errorFields(error)),
   )
   const threads = new ThreadLog(db, bus)
-  const graphs = await deployedGraphs(config, logger)
+  const models = new ModelsByName(config.model, config.env)
+  const graphs = await deployedGraphs(config, models, logger)
   await db
     .run(
       syncSystemAssistants,
@@ -120,7 +121,6 @@ export async function startRuntime(config: Config, { logger, work = true }: Runt
   const texts = new StateTexts(db)
   const types = new TypeReader({ folder: join(dataFolder(config), 'schemas'), logger })
   const states = new ThreadStates({ db, graphs, store, cache, texts, limits: config })
-  const models = new ModelsByName(config.model, config.env)
   const { lease_ms, poll_ms, concurrency, max_crashes, run_timeout_ms, drain_ms } = config
   const executors = {
     graph: graphExecutor({ db, graphs, store, cache, limits: config }),
@@ -273,18 +273,15 @@ function sweepExpiredItems(db: Database, { store: { ttl } }: Config, logger: Log
   return ticker
 }
 
-/** The configured graphs, and the built-in agent unless one of them has its name. */
-async function deployedGraphs(config: Config, logger: Logger): Promise<Graphs> {
+/** The configured graphs, and the lead agent under the names that none of them has. */
+async function deployedGraphs(config: Config, models: ModelsByName, logger: Logger): Promise<Graphs> {
   const graphs = await loadGraphs(config.graphs)
   for (const [graph_id, error] of graphs.failures)
     logger('error', 'a graph failed to load', { graph_id, ...errorFields(error) })
-  if (!(AGENT in config.graphs)) {
-    graphs.register(
-      AGENT,
-      builtInAgent(await chatModel(config.model, config.env)),
-      'The built-in agent: tells the time and calculates',
-    )
-  }
+  const free = LEAD_AGENT.filter(name => !(name in config.graphs))
+  if (free.length === 0) return graphs
+  const agent = leadAgent({ model: await models.get('default'), models, config: config.agent })
+  for (const name of free) graphs.register(name, agent, 'The built-in agent: tells the time and calculates')
   return graphs
 }
 

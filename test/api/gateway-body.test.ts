@@ -23,7 +23,7 @@ forEachServer('gateway body', server => {
       const thread_id = threadName()
       const values = await waitOn(thread_id, { assistant_id, input: say('What is 6 * 7?') })
       assert.match(textOf(values) as string, /42/)
-      assert.equal((await runsOf(thread_id))[0].assistant_id, 'agent')
+      assert.equal((await runsOf(thread_id))[0].assistant_id, 'lead_agent')
     }
     const { detail } = await refused(server(), 404, `/threads/${threadName()}/runs`, { assistant_id: 'nobody' })
     assert.match(detail, /nobody/)

@@ -111,7 +111,7 @@ forEachServer('gateway threads', server => {
 
   test('assistants are found, drawn and described, the usual one by its name', async () => {
     const assistant = await ask(server(), '/assistants/lead_agent')
-    assert.equal(assistant.graph_id, 'agent')
+    assert.equal(assistant.graph_id, 'lead_agent')
     const found = await ask(server(), '/assistants/search', { graph_id: 'steps' })
     assert.equal(found[0].graph_id, 'steps')
     const { nodes } = await ask(server(), '/assistants/steps/graph')

@@ -5,7 +5,7 @@ import { after, before, it } from 'node:test'
 import { AIMessage, AIMessageChunk, type BaseMessage, HumanMessage, isAIMessageChunk } from '@langchain/core/messages'
 import { Annotation, Command, interrupt, MemorySaver, MessagesAnnotation, Send, StateGraph } from '@langchain/langgraph'
 import type { BaseCheckpointSaver } from '@langchain/langgraph-checkpoint'
-import { builtInAgent } from '../../src/agent/agent.ts'
+import { leadAgent } from '../../src/agent/lead-agent.ts'
 import { OfflineModel } from '../../src/agent/offline-model.ts'
 import { newId } from '../../src/core/ids.ts'
 import type { Database } from '../../src/db/database.ts'
@@ -134,7 +134,7 @@ forEachDatabase('graphs', open => {
     let messages: BaseMessage[] = []
     for (const [index, text] of ['What is 6 * 7?', 'Hello', 'What is 1 + 1?'].entries()) {
       const { checkpointer } = checkpointerOf(db, { run_id: `run-${index}`, ...(index > 0 && { cache }) })
-      const { graph } = builtInAgent(new OfflineModel({ delay_ms: 0 }))
+      const { graph } = leadAgent({ model: new OfflineModel({ delay_ms: 0 }) })
       graph.checkpointer = checkpointer
       const result = await graph.invoke({ messages: [new HumanMessage(text)] }, config)
       assert.deepEqual(wire(result.messages.slice(0, messages.length)), wire(messages))

@@ -7,7 +7,7 @@ import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { HumanMessage } from '@langchain/core/messages'
 import { Annotation, getStore, interrupt, type LangGraphRunnableConfig, START, StateGraph } from '@langchain/langgraph'
-import { builtInAgent } from '../../src/agent/agent.ts'
+import { leadAgent } from '../../src/agent/lead-agent.ts'
 import { OfflineModel } from '../../src/agent/offline-model.ts'
 import { Stopped } from '../../src/core/executor.ts'
 import { newId } from '../../src/core/ids.ts'
@@ -58,7 +58,7 @@ describe('executing a run', () => {
   })
 
   test('adds events, debug and tools where they are asked for', async () => {
-    await server.serve('talking', builtInAgent(new OfflineModel({ delay_ms: 0 })))
+    await server.serve('talking', leadAgent({ model: new OfflineModel({ delay_ms: 0 }) }))
     const messages = [{ role: 'user', content: 'what is 2+3?' }]
     const stream_mode = ['events', 'debug', 'tools']
     const { run, ending } = await server.run('talking', { input: { messages }, stream_mode })

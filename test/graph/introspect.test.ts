@@ -14,7 +14,7 @@ import {
 } from '@langchain/langgraph'
 import { withLangGraph } from '@langchain/langgraph/zod'
 import { z } from 'zod'
-import { builtInAgent } from '../../src/agent/agent.ts'
+import { leadAgent } from '../../src/agent/lead-agent.ts'
 import { OfflineModel } from '../../src/agent/offline-model.ts'
 import { drawable, schemas, subgraphs } from '../../src/graph/introspect.ts'
 import { type CompiledGraph, Graphs, loadGraphs } from '../../src/graph/load.ts'
@@ -81,7 +81,7 @@ describe('a drawing', () => {
 
   test('can be made of agents and of workflows of the functional API', async () => {
     const graphs = new Graphs('')
-    graphs.register('agent', builtInAgent(new OfflineModel()))
+    graphs.register('agent', leadAgent({ model: new OfflineModel() }))
     graphs.register(
       'workflow',
       entrypoint('workflow', async () => 1),
@@ -177,7 +177,7 @@ describe('schemas', () => {
   test('of a graph from another copy of LangGraph and of an agent are found', async () => {
     const file = fileURLToPath(new URL('../fixtures/graphs/commonjs/plain.cjs', import.meta.url))
     const graphs = await loadGraphs({ copy: { file, export: 'graph' } })
-    graphs.register('agent', builtInAgent(new OfflineModel()))
+    graphs.register('agent', leadAgent({ model: new OfflineModel() }))
     assert.deepEqual(schemas('copy', await graphs.get('copy', {})).state_schema?.properties, { text: {} })
     assert.deepEqual(schemas('agent', await graphs.get('agent', {})).input_schema?.properties, {
       messages: { langgraph_type: 'messages', description: 'A list of chat messages' },

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { builtInAgent } from '../../src/agent/agent.ts'
+import { leadAgent } from '../../src/agent/lead-agent.ts'
 import { OfflineModel } from '../../src/agent/offline-model.ts'
 import { RunloomError } from '../../src/core/errors.ts'
 import { type CompiledGraph, type GraphSource, Graphs, loadGraphs } from '../../src/graph/load.ts'
@@ -207,7 +207,7 @@ test('a failed file is watched too, with what it imports', async () => {
 
 test('a graph can be registered, with an agent unwrapped', async () => {
   const graphs = new Graphs(root)
-  graphs.register('agent', builtInAgent(new OfflineModel({ delay_ms: 0 })), 'Built in')
+  graphs.register('agent', leadAgent({ model: new OfflineModel({ delay_ms: 0 }) }), 'Built in')
   assert.deepEqual(graphs.ids(), ['agent'])
   assert.equal(graphs.description('agent'), 'Built in')
   assert.equal((await graphs.get('agent', {})).lg_is_pregel, true)
@@ -216,7 +216,7 @@ test('a graph can be registered, with an agent unwrapped', async () => {
 
 test('a failed graph is not hidden by a registered one of the same name', async () => {
   const graphs = await loadGraphs({ agent: fixture('throws.ts', 'graph') })
-  graphs.register('agent', builtInAgent(new OfflineModel()))
+  graphs.register('agent', leadAgent({ model: new OfflineModel() }))
   await assert.rejects(graphs.get('agent', {}), { code: 'unsupported', message: /OPENAI_API_KEY is not set/ })
 })
 

@@ -3,14 +3,14 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createAgent, createMiddleware, tool } from 'langchain'
 import { z } from 'zod'
-import { builtInAgent } from '../../src/agent/agent.ts'
+import { leadAgent } from '../../src/agent/lead-agent.ts'
 import { OfflineModel } from '../../src/agent/offline-model.ts'
 import { ModelCalls } from '../../src/graph/model-calls.ts'
 
 const model = () => new OfflineModel({ delay_ms: 0 })
 
 test('an agent in a tool is a subagent, a title a middleware’s, the rest the agent’s own', async () => {
-  const below = builtInAgent(model())
+  const below = leadAgent({ model: model() })
   const calculate = tool(
     async () => {
       const { messages } = await below.invoke({ messages: [{ role: 'user', content: 'hello' }] })

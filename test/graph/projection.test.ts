@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import type { BaseMessage } from '@langchain/core/messages'
 import { Annotation, InMemoryStore, interrupt, MemorySaver, Send, START, StateGraph } from '@langchain/langgraph'
-import { builtInAgent } from '../../src/agent/agent.ts'
+import { leadAgent } from '../../src/agent/lead-agent.ts'
 import { OfflineModel } from '../../src/agent/offline-model.ts'
 import { newId } from '../../src/core/ids.ts'
 import { bind, type CompiledGraph } from '../../src/graph/load.ts'
@@ -50,7 +50,7 @@ const asking = new StateGraph(State)
   .addEdge(START, 'y')
 
 const nestedAgent = new StateGraph(Annotation.Root({ messages: Annotation<BaseMessage[]>, topic: Annotation<string> }))
-  .addNode('assistant', builtInAgent(new OfflineModel({ delay_ms: 0 })).graph as never)
+  .addNode('assistant', leadAgent({ model: new OfflineModel({ delay_ms: 0 }) }).graph as never)
   .addEdge(START, 'assistant')
 
 const question = { messages: [{ role: 'user', content: 'what is 2+3?' }] }
@@ -60,7 +60,7 @@ const GRAPHS: [name: string, graph: { compile(): unknown } | object, input: Reco
   ['a fan-out with Send', fanOut, { log: [] }],
   ['a subgraph', nested, { log: ['in'] }],
   ['two interrupts', asking, { log: [] }],
-  ['a tool-calling agent', builtInAgent(new OfflineModel({ delay_ms: 0 })).graph, question],
+  ['a tool-calling agent', leadAgent({ model: new OfflineModel({ delay_ms: 0 }) }).graph, question],
   ['an agent as a subgraph', nestedAgent, { ...question, topic: 'sums' }],
 ]
 

@@ -1,7 +1,7 @@
 // The graphs that recovery is tried on. Each node reports when it runs and takes a moment, so that a run commits often.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Annotation, interrupt, Send, START, StateGraph } from '@langchain/langgraph'
-import { builtInAgent } from '../../src/agent/agent.ts'
+import { leadAgent } from '../../src/agent/lead-agent.ts'
 import { OfflineModel } from '../../src/agent/offline-model.ts'
 
 export type Ran = (node: string) => Promise<void>
@@ -112,5 +112,5 @@ export const agent = (ran: Ran) => {
     await ran('model')
     yield* stream(...args)
   }
-  return builtInAgent(model)
+  return leadAgent({ model })
 }

@@ -3,7 +3,7 @@ import { type TestContext, test } from 'node:test'
 import type { BaseChatModel } from '@langchain/core/language_models/chat_models'
 import { type BaseMessage, ToolMessage } from '@langchain/core/messages'
 import { MemorySaver } from '@langchain/langgraph'
-import { builtInAgent } from '../../src/agent/agent.ts'
+import { leadAgent } from '../../src/agent/lead-agent.ts'
 import { chatModel } from '../../src/agent/models.ts'
 import { OfflineModel } from '../../src/agent/offline-model.ts'
 import { startOpenAIServer } from '../support/openai-server.ts'
@@ -19,7 +19,7 @@ const MODELS: Record<string, (t: TestContext) => Promise<BaseChatModel>> = {
 
 // The compiled graph with a checkpointer put in from outside, as the graph loader does it.
 function graphOn(model: BaseChatModel) {
-  const { graph } = builtInAgent(model)
+  const { graph } = leadAgent({ model })
   graph.checkpointer = new MemorySaver()
   return graph
 }
