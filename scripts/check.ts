@@ -9,6 +9,7 @@ const root = resolve(import.meta.dirname, '..')
 const checks: Record<string, [command: string, ...args: string[]]> = {
   'format and lint': ['biome', 'check', '--error-on-warnings', '.'],
   types: ['tsc', '-p', 'tsconfig.json'],
+  'types of the page': ['tsc', '-p', 'web/tsconfig.json'],
   layers: ['node', 'scripts/layers.ts'],
   'dead code': ['knip', '--no-config-hints'],
 }

@@ -3,6 +3,7 @@
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import type { Hono } from 'hono'
 import { leadAgent } from './agent/lead-agent.ts'
 import { ModelsByName } from './agent/models.ts'
@@ -60,6 +61,8 @@ const SWEEP_ITEMS = 1_000
 const SWEEP_THREADS = 100
 /** The lead agent's graph ids; a configured graph of such a name takes its place. */
 const LEAD_AGENT = ['lead_agent', 'agent']
+/** In the built package as well as in the sources. */
+const PAGE = fileURLToPath(new URL('../dist/web', import.meta.url))
 
 export interface Runtime {
   app: Hono
@@ -77,10 +80,15 @@ export interface RuntimeOptions {
   logger: Logger
   /** False: accept and show runs, leave executing them to other processes. */
   work?: boolean
+  /** The folder of the web page, if not the one that `npm run build` makes. */
+  page?: string
 }
 
 /** Opens and migrates the database, loads the graphs, and starts working. */
-export async function startRuntime(config: Config, { logger, work = true }: RuntimeOptions): Promise<Runtime> {
+export async function startRuntime(
+  config: Config,
+  { logger, work = true, page = PAGE }: RuntimeOptions,
+): Promise<Runtime> {
   const { database_url, http } = config
   const auth = config.auth && (await loadAuthFile(config.auth, logger))
   const custom = http.app && (await loadApp(http.app.file, http.app.export))
@@ -180,7 +188,7 @@ export async function startRuntime(config: Config, { logger, work = true }: Runt
     langgraph_version: langgraphVersion(),
     heartbeat_ms: config.heartbeat_ms,
   }
-  const app = createApp(ports, { log_requests: config.log_requests, custom: custom?.app })
+  const app = createApp(ports, { log_requests: config.log_requests, custom: custom?.app, page })
   const here = callsHere(app, http.mount_prefix)
   const expiring = [sweepExpiredItems(db, config, logger), sweepExpiredThreads(db, config, logger)]
   const scheduler = work ? new Scheduler({ db, bus, logger }, { poll_ms, queue, ...(ttl && { ttl }) }) : undefined

@@ -1,4 +1,4 @@
-// The built package, as npm would publish it: its command starts, serves a run, and stops; its client
+// The built package, as npm would publish it: its command starts, serves its page and a run, and stops; its client
 // is found by its name and talks to it.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
@@ -6,6 +6,7 @@ import { cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { buildIfOlder, PAGE } from '../scripts/page.ts'
 import { clientOf, startServer } from './support/server.ts'
 
 const root = join(import.meta.dirname, '..')
@@ -22,6 +23,8 @@ test('the built command serves, and the built client talks to it', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'runloom-package-'))
   const tsc = join(root, 'node_modules/typescript/bin/tsc')
   execFileSync(process.execPath, [tsc, '-p', join(root, 'tsconfig.build.json'), '--outDir', join(folder, 'dist')])
+  await buildIfOlder()
+  cpSync(PAGE, join(folder, 'dist/web'), { recursive: true })
   cpSync(join(root, 'package.json'), join(folder, 'package.json'))
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
   const server = await startServer({
@@ -29,6 +32,10 @@ test('the built command serves, and the built client talks to it', async () => {
     database_url: `sqlite:${join(folder, 'runloom.db')}`,
   })
   try {
+    const page = await fetch(server.url, { headers: { accept: 'text/html' } })
+    assert.equal(page.url, `${server.url}/ui/`)
+    const [, script] = /src="([^"]+\.js)"/.exec(await page.text()) ?? []
+    assert.equal((await fetch(new URL(script as string, page.url))).status, 200)
     const values = await clientOf(server.url).runs.wait(null, 'steps', { input: { count: 2 } })
     assert.deepEqual((values as { log: string[] }).log, ['step 0', 'step 1'])
     writeFileSync(join(folder, 'use.js'), USE)

@@ -20,18 +20,21 @@ import { storeRoutes } from './store.ts'
 import { systemRoutes } from './system.ts'
 import { threadStreamRoutes } from './thread-stream.ts'
 import { threadRoutes } from './threads.ts'
+import { uiRoutes } from './ui.ts'
 import { notServed, v1ErrorHandler } from './v1-errors.ts'
 import { webhookRoutes } from './webhooks.ts'
 import { workflowRoutes } from './workflows.ts'
 
 export interface AppOptions extends Pick<Around, 'custom'> {
   log_requests: boolean
+  /** The folder of the web page. */
+  page: string
 }
 
 /** Where workflows are; before everything else below `/api`. */
 const V1 = '/api/v1'
 
-export function createApp(ports: Ports, { log_requests, custom }: AppOptions): Hono {
+export function createApp(ports: Ports, { log_requests, custom, page }: AppOptions): Hono {
   const { logger, http, limits } = ports
   const app = new Hono({ getPath: pathBelow(http.mount_prefix) }).basePath(http.mount_prefix)
   app.use(requestLog({ logger, headers: headerPicker(http.logging_headers), every: log_requests }))
@@ -48,6 +51,7 @@ export function createApp(ports: Ports, { log_requests, custom }: AppOptions): H
   if (!http.disable_runs) app.route(V1, workflowRoutes(ports))
   for (const routes of ourRoutes(ports)) app.route('/', routes)
   app.route('/api', gatewayRoutes(ports))
+  if (!http.disable_ui) app.route('/', uiRoutes(page))
   return app
 }
 

@@ -1,11 +1,12 @@
 // Who sends a request (contracts: langgraph §13), found out before anything else is done with it.
-import type { Context, MiddlewareHandler } from 'hono'
+import type { Context, HonoRequest, MiddlewareHandler } from 'hono'
 import type { ApiKeys } from '../core/api-keys.ts'
 import type { User } from '../core/users.ts'
 import { type Authenticate, Denial } from './auth-file.ts'
+import { wantsPage } from './ui.ts'
 
-/** What probes, clients and readers ask before they have a key: that a server is there, and what any of this version can do. */
-const OPEN = /^\/(ok|health|info|openapi\.json|docs(\/[^/]+)?|api\/v1\/schemas\/[^/]+)$/
+/** What is asked for before there is a key: that a server is there, what any of this version can do, and its web page. */
+const OPEN = /^\/(ok|health|info|openapi\.json|docs(\/[^/]+)?|ui(\/.*)?|api\/v1\/schemas\/[^/]+)$/
 
 /** A user that a call inside this process has; requests from outside cannot have it. */
 const ACTING = Symbol('acting user')
@@ -15,11 +16,14 @@ const ACTING = Symbol('acting user')
  * opens a way around it: what LangGraph Studio sends (`x-auth-scheme: langsmith`) is a request like any other.
  */
 export function authentication(authenticate: Authenticate | undefined, mount_prefix: string): MiddlewareHandler {
-  const open = (path: string) => OPEN.test(path.slice(mount_prefix.length))
+  const open = (request: HonoRequest) => {
+    const path = request.path.slice(mount_prefix.length)
+    return OPEN.test(path) || (/^\/?$/.test(path) && wantsPage(request))
+  }
   return async (c, next) => {
     const acting = (c.env as { [ACTING]?: User } | undefined)?.[ACTING]
     if (acting) c.set('user', acting)
-    else if (authenticate && !open(c.req.path)) c.set('user', await authenticate(headOf(c.req.raw)))
+    else if (authenticate && !open(c.req)) c.set('user', await authenticate(headOf(c.req.raw)))
     await next()
   }
 }

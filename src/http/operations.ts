@@ -57,7 +57,7 @@ export interface Operation {
   path: string
   scope: Needs
   /** Which `disable_…` of the configuration turns it off. */
-  group: 'always' | 'meta' | 'assistants' | 'threads' | 'runs' | 'store'
+  group: 'always' | 'meta' | 'ui' | 'assistants' | 'threads' | 'runs' | 'store'
   tag: string
   summary: string
   body?: SchemaName
@@ -319,6 +319,11 @@ const metaRows: Row[] = [
   ['GET /docs/{file}', 'open', 'text', 'A file of its viewer'],
 ]
 
+const uiRows: Row[] = [
+  ['GET /ui/*', 'open', 'text', 'The web page'],
+  ['GET /ui/assets/{file}', 'open', 'text', 'A file of it'],
+]
+
 const gateway = gatewayRows({ assistants: assistantRows, threads: threadRows })
 
 export const operations: Operation[] = [
@@ -335,6 +340,7 @@ export const operations: Operation[] = [
     ['GET /ok', 'open', 'object', 'Whether it is there', { query: { check_db: common.flag } }],
   ]),
   ...table('meta', 'System', metaRows),
+  ...table('ui', 'System', uiRows),
   ...table('assistants', 'Gateway: assistants', gateway.assistants),
   ...table('threads', 'Gateway: threads', gateway.threads),
   ...table('runs', 'Gateway: runs', gateway.runs),

@@ -22,6 +22,8 @@ export interface AuthServer {
 }
 
 const FOLDER = join(import.meta.dirname, '../fixtures/auth')
+/** A web page as small as can be. */
+export const PAGE = join(import.meta.dirname, '../fixtures/page')
 
 /** `file` is one of test/fixtures/auth. */
 export async function startAuthServer(
@@ -36,7 +38,7 @@ export async function startAuthServer(
   })
   const logged: AuthServer['logged'] = []
   const logger = (_level: string, message: string, fields?: Record<string, unknown>) => logged.push({ message, fields })
-  const runtime = await startRuntime(config, { logger })
+  const runtime = await startRuntime(config, { logger, page: PAGE })
   const url = 'http://runloom.test'
   const request = (path: string, init: RequestInit) => runtime.app.fetch(new Request(new URL(path, url), init))
   return {

@@ -64,6 +64,8 @@ const ROOT: Record<string, (world: World) => Case> = {
   'GET /docs': () => ['open', '/docs'],
   'GET /docs/:file': () => ['open', '/docs/swagger-ui.css'],
   'GET /metrics': () => ['known', '/metrics'],
+  'GET /ui/*': () => ['open', '/ui/chat'],
+  'GET /ui/assets/:file': () => ['open', '/ui/assets/page-Ab12.js'],
   'POST /assistants': w => [
     409,
     '/assistants',

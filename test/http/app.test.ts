@@ -54,7 +54,7 @@ describe('the app', () => {
   })
 
   test('what is turned off is gone: routes, and their description', async () => {
-    const nouns = ['assistants', 'threads', 'runs', 'store', 'meta']
+    const nouns = ['assistants', 'threads', 'runs', 'store', 'meta', 'ui']
     const off = Object.fromEntries(nouns.map(noun => [`disable_${noun}`, true]))
     const bare = await open(configured({ http: off }))
     const routes = bare.app.routes.filter(({ method }) => method !== 'ALL').map(({ path }) => path)

@@ -1,0 +1,28 @@
+// The pages there are: this list alone makes the routes, the navigation and the command palette. A page is a file with a
+// component as its default export, fetched when it is first opened.
+import { type LucideIcon, Settings } from 'lucide-react'
+import type { ComponentType } from 'react'
+
+export interface Page {
+  label: string
+  icon: LucideIcon
+  /** Where the navigation leads. */
+  to: string
+  /** The pages below it, by path: `/runs/$runId`; `{-$name}` is a part that may be missing. */
+  routes: Record<string, () => Promise<{ default: ComponentType }>>
+  /** Letters after `g` that open it. */
+  key: string
+  /** Shown at the foot of the navigation. */
+  last?: true
+}
+
+export const pages: Page[] = [
+  {
+    label: 'Settings',
+    icon: Settings,
+    to: '/settings',
+    key: 's',
+    last: true,
+    routes: { '/settings': () => import('./pages/settings/settings-page.tsx') },
+  },
+]
