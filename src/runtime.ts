@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Hono } from 'hono'
 import { builtInAgent } from './agent/agent.ts'
-import { chatModel, ModelsByName } from './agent/models.ts'
+import { ChatModels, OFFLINE } from './agent/models.ts'
 import type { Config } from './config.ts'
 import { ApiKeys } from './core/api-keys.ts'
 import { syncSystemAssistants } from './core/assistants.ts'
@@ -102,7 +102,8 @@ export async function startRuntime(config: Config, { logger, work = true }: Runt
     logger('error', 'the event log cannot be written, trying again', errorFields(error)),
   )
   const threads = new ThreadLog(db, bus)
-  const graphs = await deployedGraphs(config, logger)
+  const models = new ChatModels(config.agent.models, config.model, config.env)
+  const graphs = await deployedGraphs(config, models, logger)
   await db
     .run(
       syncSystemAssistants,
@@ -120,7 +121,6 @@ export async function startRuntime(config: Config, { logger, work = true }: Runt
   const texts = new StateTexts(db)
   const types = new TypeReader({ folder: join(dataFolder(config), 'schemas'), logger })
   const states = new ThreadStates({ db, graphs, store, cache, texts, limits: config })
-  const models = new ModelsByName(config.model, config.env)
   const { lease_ms, poll_ms, concurrency, max_crashes, run_timeout_ms, drain_ms } = config
   const executors = {
     graph: graphExecutor({ db, graphs, store, cache, limits: config }),
@@ -170,7 +170,6 @@ export async function startRuntime(config: Config, { logger, work = true }: Runt
     authenticate:
       auth?.authenticate ?? (config.api_keys.length > 0 ? byApiKey(new ApiKeys(config.api_keys)) : undefined),
     handlers: auth?.handlers,
-    model: config.model,
     logger,
     metrics,
     http,
@@ -219,9 +218,10 @@ export async function startRuntime(config: Config, { logger, work = true }: Runt
     await db.close()
     unlock()
   }
-  const modelNote = config.model
-    ? undefined
-    : 'The built-in agent uses the offline model, a few fixed rules. For a real one set RUNLOOM_MODEL=<provider>:<name>'
+  const modelNote =
+    models.default_name === OFFLINE
+      ? 'The built-in agent uses the offline model, a few fixed rules. For a real one set RUNLOOM_MODEL=<provider>:<name>'
+      : undefined
   const watched = [...graphs.watched, ...(auth?.files ?? []), ...(custom?.files ?? [])]
   return { app, graphs, db, watched, modelNote, close }
 }
@@ -274,14 +274,14 @@ function sweepExpiredItems(db: Database, { store: { ttl } }: Config, logger: Log
 }
 
 /** The configured graphs, and the built-in agent unless one of them has its name. */
-async function deployedGraphs(config: Config, logger: Logger): Promise<Graphs> {
+async function deployedGraphs(config: Config, models: ChatModels, logger: Logger): Promise<Graphs> {
   const graphs = await loadGraphs(config.graphs)
   for (const [graph_id, error] of graphs.failures)
     logger('error', 'a graph failed to load', { graph_id, ...errorFields(error) })
   if (!(AGENT in config.graphs)) {
     graphs.register(
       AGENT,
-      builtInAgent(await chatModel(config.model, config.env)),
+      builtInAgent(await models.get(models.default_name)),
       'The built-in agent: tells the time and calculates',
     )
   }
