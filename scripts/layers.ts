@@ -17,7 +17,8 @@ const directions: Record<string, readonly string[]> = {
   workflow: ['protocol', 'db', 'events', 'core'],
   agent: ['protocol', 'db', 'events', 'core'],
   http: ['protocol', 'db', 'events', 'core', 'graph', 'workflow', 'agent', 'config.ts'],
-  'config.ts': ['protocol'],
+  'config.ts': ['protocol', 'config'],
+  config: ['protocol'],
   'runtime.ts': ['protocol', 'db', 'events', 'core', 'graph', 'workflow', 'agent', 'http', 'config.ts'],
   client: ['protocol'],
   // The embedded client calls the engine directly; the others must run where only fetch does.
@@ -54,6 +55,7 @@ const contained: Record<string, readonly string[]> = {
   'node:sqlite': ['db'],
   'sqlite-vec': ['db'],
   croner: ['core'],
+  yaml: ['config'],
   ioredis: ['events'],
   'node:process': ['config.ts', 'cli'],
 }

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Hono } from 'hono'
 import { leadAgent } from './agent/lead-agent.ts'
-import { ModelsByName } from './agent/models.ts'
+import { ChatModels, OFFLINE } from './agent/models.ts'
 import type { Config } from './config.ts'
 import { ApiKeys } from './core/api-keys.ts'
 import { syncSystemAssistants } from './core/assistants.ts'
@@ -110,7 +110,7 @@ export async function startRuntime(
     logger('error', 'the event log cannot be written, trying again', errorFields(error)),
   )
   const threads = new ThreadLog(db, bus)
-  const models = new ModelsByName(config.model, config.env)
+  const models = new ChatModels(config.agent.models, config.model, config.env)
   const graphs = await deployedGraphs(config, models, logger)
   await db
     .run(
@@ -178,7 +178,6 @@ export async function startRuntime(
     authenticate:
       auth?.authenticate ?? (config.api_keys.length > 0 ? byApiKey(new ApiKeys(config.api_keys)) : undefined),
     handlers: auth?.handlers,
-    model: config.model,
     logger,
     metrics,
     http,
@@ -227,9 +226,10 @@ export async function startRuntime(
     await db.close()
     unlock()
   }
-  const modelNote = config.model
-    ? undefined
-    : 'The built-in agent uses the offline model, a few fixed rules. For a real one set RUNLOOM_MODEL=<provider>:<name>'
+  const modelNote =
+    models.default_name === OFFLINE
+      ? 'The built-in agent uses the offline model, a few fixed rules. For a real one set RUNLOOM_MODEL=<provider>:<name>'
+      : undefined
   const watched = [...graphs.watched, ...(auth?.files ?? []), ...(custom?.files ?? [])]
   return { app, graphs, db, watched, modelNote, close }
 }
@@ -282,13 +282,13 @@ function sweepExpiredItems(db: Database, { store: { ttl } }: Config, logger: Log
 }
 
 /** The configured graphs, and the lead agent under the names that none of them has. */
-async function deployedGraphs(config: Config, models: ModelsByName, logger: Logger): Promise<Graphs> {
+async function deployedGraphs(config: Config, models: ChatModels, logger: Logger): Promise<Graphs> {
   const graphs = await loadGraphs(config.graphs)
   for (const [graph_id, error] of graphs.failures)
     logger('error', 'a graph failed to load', { graph_id, ...errorFields(error) })
   const free = LEAD_AGENT.filter(name => !(name in config.graphs))
   if (free.length === 0) return graphs
-  const agent = leadAgent({ model: await models.get('default'), models, config: config.agent })
+  const agent = leadAgent({ model: await models.get(models.default_name), models, config: config.agent })
   for (const name of free) graphs.register(name, agent, 'The built-in agent: tells the time and calculates')
   return graphs
 }

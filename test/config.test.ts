@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { ConfigError, type Flags, publishEnvironment, readConfig } from '../src/config.ts'
+import { runloomFile } from '../src/protocol/runloom-file.ts'
 
 const root = await mkdtemp(join(tmpdir(), 'runloom-config-'))
 after(() => rm(root, { recursive: true, force: true }))
@@ -36,7 +37,8 @@ const config = (value: unknown) => ({ 'langgraph.json': JSON.stringify(value), '
 
 test('nothing needs to be set', async () => {
   const cwd = await folder()
-  const { env, ...settings } = await readConfig({ env: {}, cwd })
+  const { env, agent, ...settings } = await readConfig({ env: {}, cwd })
+  assert.deepEqual(agent, { ...runloomFile.parse({}), folder: cwd })
   assert.deepEqual(settings, {
     host: '127.0.0.1',
     port: 2024,
@@ -338,7 +340,7 @@ const broken: [what: string, files: Record<string, string>, message: string][] =
   [
     'an index without dimensions',
     config({ store: { index: { embed: 'openai:x' } } }),
-    'langgraph.json: store.index.dims: Invalid input: expected number, received undefined',
+    'langgraph.json: store.index.dims: is missing; give a value (number)',
   ],
   [
     'credentials for everybody',
@@ -385,6 +387,201 @@ for (const [what, files, message] of broken) {
   test(`broken: ${what}`, async () => assert.equal(await complaint(files), message))
 }
 
+const yaml = (text: string) => ({ 'runloom.yaml': text, 'a.ts': '' })
+
+test('runloom.yaml alone says everything: the agent, the server, and what langgraph.json would say', async () => {
+  const text = `
+server:
+  port: 2025
+  log_requests: true
+  data: ./data
+  api_keys: [a-key-of-sixteen, another-of-sixteen]
+  lease_ms: "5000"
+models:
+  - name: fast
+    provider: openai
+    price: { input: 0.25, output: 2 }
+mcp_servers:
+  files: { command: npx, args: [-y, server] }
+  far: { url: https://example.com/mcp }
+title:
+graphs:
+  a: ./a.ts:graph
+checkpointer: { ttl: { default_ttl: 5 } }
+env:
+  KEY: 1
+`
+  const cwd = await folder(yaml(text))
+  const found = await readConfig({ env: {}, cwd })
+  const { port, log_requests, data, database_url, api_keys, lease_ms } = found
+  assert.deepEqual([port, log_requests, lease_ms], [2025, true, 5_000])
+  assert.deepEqual([data, database_url], [join(cwd, 'data'), `sqlite:${join(cwd, 'data', 'runloom.db')}`])
+  assert.deepEqual(api_keys, [KEY, 'another-of-sixteen'])
+  assert.deepEqual(found.graphs, { a: { file: join(cwd, 'a.ts'), export: 'graph' } })
+  assert.equal(found.checkpointer.ttl?.default_ttl, 5)
+  assert.equal(found.env.KEY, '1')
+  assert.deepEqual(found.files, [join(cwd, 'runloom.yaml')])
+  const { models, mcp_servers, title, folder: base } = found.agent
+  assert.equal(base, cwd)
+  assert.partialDeepStrictEqual(models, [{ name: 'fast', provider: 'openai', supports_vision: false }])
+  assert.deepEqual([mcp_servers.files?.type, mcp_servers.far?.type], ['stdio', 'http'])
+  assert.equal(title.enabled, true)
+})
+
+test('both files are read together, whichever of them --config names', async () => {
+  const cwd = await folder()
+  await mkdir(join(cwd, 'project'))
+  const files = { 'runloom.yaml': 'plan_mode: true', 'langgraph.json': '{"graphs": {"a": "./a.ts:graph"}}', 'a.ts': '' }
+  for (const [name, text] of Object.entries(files)) await writeFile(join(cwd, 'project', name), text)
+  for (const name of ['project/runloom.yaml', 'project/langgraph.json']) {
+    const { agent, graphs, files } = await readConfig({ argv: { config: name }, env: {}, cwd })
+    assert.deepEqual([agent.plan_mode, Object.keys(graphs)], [true, ['a']])
+    assert.deepEqual(files, [join(cwd, 'project', 'langgraph.json'), join(cwd, 'project', 'runloom.yaml')])
+    assert.equal(agent.folder, join(cwd, 'project'))
+  }
+})
+
+test('a flag wins over the environment, that over the env of the file, that over server, that over the default', async () => {
+  const text = 'server: { port: 1, host: server, concurrency: 1, poll_ms: 7 }\nenv: { PORT: 2, RUNLOOM_HOST: file }'
+  const { host, port, concurrency, poll_ms, heartbeat_ms } = await read(
+    yaml(text),
+    { PORT: '3', RUNLOOM_CONCURRENCY: '3' },
+    { concurrency: '4' },
+  )
+  assert.deepEqual([host, port, concurrency, poll_ms, heartbeat_ms], ['file', 3, 4, 7, 5_000])
+})
+
+test('variables are filled in, from the process and from the env of the file; two dollars are one', async () => {
+  const text = `
+env: .env
+models:
+  - name: m
+    provider: openai
+    base_url: http://\${HOST_NAME}:8000/v1
+    api_key: $KEY
+    parameters: { a: "$$KEY costs 5 $ or $5", b: "\${{ env.KEY }}" }
+mcp_servers:
+  off: { enabled: false, command: x, env: { TOKEN: $NOT_SET } }
+`
+  const { agent } = await read({ ...yaml(text), '.env': 'KEY=secret\nHOST_NAME=file' }, { HOST_NAME: 'process' })
+  const [model] = agent.models
+  assert.deepEqual([model?.base_url, model?.api_key], ['http://process:8000/v1', 'secret'])
+  assert.deepEqual(model?.parameters, { a: '$KEY costs 5 $ or $5', b: '$' + '{{ env.KEY }}' })
+  assert.partialDeepStrictEqual(agent.mcp_servers.off, { env: { TOKEN: '' } })
+})
+
+test('a model of the environment is not used beside those of the file, and that is said', async () => {
+  const { warnings } = await read(yaml('models: [{ name: m, provider: offline }]'), { RUNLOOM_MODEL: 'openai:x' })
+  assert.deepEqual(warnings, ['RUNLOOM_MODEL is not used: the first of the models in runloom.yaml is the default'])
+})
+
+const faulty: [what: string, text: string, message: string | RegExp][] = [
+  ['no YAML', 'models: [1, }\n', /^runloom\.yaml:1:\d+: .+/],
+  ['a key twice', 'plan_mode: true\nplan_mode: false', 'runloom.yaml:2:1: Map keys must be unique'],
+  ['a list', '- a', 'runloom.yaml:1:1: use keys with values, like "models:"; runloom init writes an example'],
+  [
+    'an unknown section',
+    'plan_mode: true\nmodel: x',
+    /^runloom\.yaml:2:1: model: there is no such key; use models, tools, /,
+  ],
+  [
+    'an unknown key of a section, with those that there are',
+    'memory:\n  enabled: true\n  max_fact: 3',
+    /^runloom\.yaml:3:3: memory\.max_fact: there is no such key; use enabled, max_facts, /,
+  ],
+  [
+    'an unknown key of a model',
+    'models:\n  - name: a\n    provider: offline\n    base: x',
+    /^runloom\.yaml:4:5: models\.0\.base: there is no such key; use name, display_name, /,
+  ],
+  [
+    'an unknown key of what langgraph.json may say',
+    'http:\n  cors:\n    allow_origin: [x]',
+    /^runloom\.yaml:3:5: http\.cors\.allow_origin: there is no such key; use allow_origins, /,
+  ],
+  [
+    'an unknown setting',
+    'server:\n  prot: 1',
+    /^runloom\.yaml:2:3: server\.prot: there is no such key; use host, port, /,
+  ],
+  [
+    'a model without provider',
+    'plan_mode: true\nmodels:\n  - name: a',
+    'runloom.yaml:3:5: models.0.provider: is missing; give a value (string)',
+  ],
+  [
+    'two models of one name',
+    'models:\n  - { name: a, provider: offline }\n  - { name: a, provider: offline }',
+    'runloom.yaml:3:7: models.1.name: another model is called a; names are unique',
+  ],
+  ['another type', 'agent:\n  model_retries: many', 'runloom.yaml:2:3: agent.model_retries: use number, not string'],
+  [
+    'an MCP server with a misspelt key',
+    'mcp_servers:\n  a:\n    command: x\n    arg: [y]',
+    /^runloom\.yaml:4:5: mcp_servers\.a\.arg: there is no such key; use enabled, /,
+  ],
+  [
+    'an MCP server without a command',
+    'mcp_servers:\n  a:\n    args: [y]',
+    'runloom.yaml:2:3: mcp_servers.a.command: is missing; give a value (string)',
+  ],
+  [
+    'a trigger with a misspelt key',
+    'summarization:\n  trigger:\n    - type: tokens\n      value: much',
+    'runloom.yaml:4:7: summarization.trigger.0.value: use number, not string',
+  ],
+  [
+    'a missing variable',
+    'models:\n  - name: a\n    provider: openai\n    api_key: $NOT_SET',
+    'runloom.yaml:4:5: models.0.api_key: the variable NOT_SET is not set; set it, or write $$ for a dollar',
+  ],
+  [
+    'a setting out of range',
+    'server:\n  port: 70000',
+    'runloom.yaml:2:3: server.port: use a whole number from 0 to 65535',
+  ],
+  [
+    'a setting of another type',
+    'server: { port: true }',
+    'runloom.yaml:1:11: server.port: use a whole number from 0 to 65535',
+  ],
+  ['settings as a list', 'server: [1]', 'runloom.yaml:1:1: server: use keys with values, like "port: 2024"'],
+  [
+    'a missing graph file',
+    'graphs:\n  a: ./b.ts:graph',
+    'runloom.yaml:2:3: graphs.a: there is no file ./b.ts; paths are relative to runloom.yaml',
+  ],
+  ['a missing env file', 'env: .env', 'runloom.yaml:1:1: env: there is no file .env; create it, or remove the key'],
+  ['a wrong env', 'env: [a]', 'runloom.yaml:1:1: env: use the path of a .env file, or an object of strings'],
+]
+for (const [what, text, message] of faulty) {
+  test(`runloom.yaml with ${what}`, async () => {
+    const said = await complaint(yaml(text))
+    if (typeof message === 'string') assert.equal(said, message)
+    else assert.match(said, message)
+  })
+}
+
+test('all faults of runloom.yaml are told, a line each, and no secret', async () => {
+  const text = 'plan: 1\nmodels:\n  - provider: openai\n    api_key: sk-secret\n    temperature: hot'
+  await assert.rejects(read(yaml(text)), ({ message }: Error) => {
+    const places = message.split('\n').map(line => line.split(':').slice(0, 4).join(':'))
+    assert.deepEqual(places, [
+      'runloom.yaml:1:1: plan',
+      'runloom.yaml:3:5: models.0.name',
+      'runloom.yaml:5:5: models.0.temperature',
+    ])
+    assert.ok(!message.includes('sk-secret'))
+    return true
+  })
+})
+
+test('a section in both files is refused', async () => {
+  const files = { ...config({ graphs: { a: './a.ts:graph' } }), 'runloom.yaml': '\ngraphs: { b: ./a.ts:graph }' }
+  const message = 'runloom.yaml:2:1: graphs: langgraph.json has this section, too; keep one of them'
+  assert.equal(await complaint(files), message)
+})
+
 const wrong: [what: string, env: NodeJS.ProcessEnv, argv: Flags, message: string][] = [
   ['a port that is no number', { PORT: 'http' }, {}, 'PORT=http: use a whole number from 0 to 65535'],
   ['a port out of range', {}, { port: '65536' }, '--port 65536: use a whole number from 0 to 65535'],
@@ -426,7 +623,7 @@ const wrong: [what: string, env: NodeJS.ProcessEnv, argv: Flags, message: string
     'a missing --config',
     {},
     { config: 'x.json' },
-    '--config x.json: there is no such file; give the path of a langgraph.json',
+    '--config x.json: there is no such file; give the path of a runloom.yaml or a langgraph.json',
   ],
 ]
 for (const [what, env, argv, message] of wrong) {

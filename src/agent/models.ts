@@ -1,41 +1,49 @@
-// Chat models by name: the one that RUNLOOM_MODEL names for the server, and those that workflows name. A provider's come
-// through LangChain; without a name there is the offline one.
-
+// The chat models of a server, by name: those of its configuration, and any that a provider of LangChain's has, written
+// `provider:name`. Without any there is the offline one. Each is made once.
 import type { BaseChatModel } from '@langchain/core/language_models/chat_models'
-import { initChatModel } from 'langchain'
-import { _inferModelProvider, MODEL_PROVIDER_CONFIG } from 'langchain/chat_models/universal'
-import { OfflineModel } from './offline-model.ts'
+import { _inferModelProvider } from 'langchain/chat_models/universal'
+import { type ModelConfig, modelConfig, type Price } from '../protocol/runloom-file.ts'
+import { type ModelEnv, type ModelSettings, providerModel } from './provider-model.ts'
 
-/** What `chatModel` reads of the environment. Providers' own packages read their keys from the process. */
-export type ModelEnv = {
-  OPENAI_BASE_URL?: string | undefined
-  OPENAI_API_BASE?: string | undefined
-  OPENAI_API_KEY?: string | undefined
-}
+/** The name of the model that needs no provider. */
+export const OFFLINE = 'offline'
 
-const PACKAGES = new Map<string, string>(
-  Object.entries(MODEL_PROVIDER_CONFIG).map(([provider, config]) => [provider, config.package]),
-)
+const MOST_MODELS = 1_000
 
-interface ModelSettings {
-  max_output_tokens?: number
-  temperature?: number
-}
-
-/** Chat models as workflows name them, each made once. */
-export class ModelsByName {
-  readonly #default: string | undefined
+export class ChatModels {
+  /** What `default` stands for: the first of the configuration, else RUNLOOM_MODEL, else the offline model. */
+  readonly default_name: string
+  readonly #configured: readonly ModelConfig[]
   readonly #env: ModelEnv
   readonly #made = new Map<string, Promise<BaseChatModel>>()
 
-  constructor(serversOwn: string | undefined, env: ModelEnv) {
-    this.#default = serversOwn
+  /** `serversOwn` is `provider:name`. */
+  constructor(configured: readonly ModelConfig[], serversOwn: string | undefined, env: ModelEnv) {
+    this.#configured = configured
     this.#env = env
+    this.default_name = configured[0]?.name ?? (serversOwn || OFFLINE)
+  }
+
+  /** The models to choose from, the default one first. Never empty. */
+  list(): readonly ModelConfig[] {
+    return this.#configured.length > 0 ? this.#configured : [named(this.default_name)]
+  }
+
+  /** One of `list`, by its name or as `default`. */
+  find(name: string): ModelConfig | undefined {
+    const known = this.list()
+    return known.find(model => model.name === name) ?? (name === 'default' ? known[0] : undefined)
+  }
+
+  /** By the name of a model, else by what its provider calls it, which is how answers name their model. */
+  priceOf(name: string): Price | undefined {
+    const found = this.find(name) ?? this.#configured.find(({ model }) => model === name)
+    return found?.price
   }
 
   /**
-   * `provider:name`; a name from which LangChain knows the provider; `offline`; or `default`, the server's own. Rejects with
-   * an Error that says what to do.
+   * A configured model; `default`; `offline`; `provider:name`; or a name from which LangChain knows the provider. What a
+   * model cannot do is not asked of it. Rejects with an Error that says what to do.
    */
   get(name: string, settings: ModelSettings = {}): Promise<BaseChatModel> {
     const key = JSON.stringify([name, settings])
@@ -48,68 +56,26 @@ export class ModelsByName {
     return made
   }
 
-  async #make(name: string, { max_output_tokens, temperature }: ModelSettings): Promise<BaseChatModel> {
-    const fields = {
-      ...(max_output_tokens !== undefined && { maxTokens: max_output_tokens }),
-      ...(temperature !== undefined && { temperature }),
+  async #make(name: string, settings: ModelSettings): Promise<BaseChatModel> {
+    const found = this.find(name)
+    if (!found) {
+      const spec = name.includes(':') || name === OFFLINE ? name : `${_inferModelProvider(name) ?? ''}:${name}`
+      return providerModel(named(spec), settings, { label: `model "${name}"`, env: this.#env })
     }
-    if (name === 'offline') return new OfflineModel()
-    if (name === 'default') return chatModel(this.#default, this.#env, fields)
-    const spec = name.includes(':') ? name : `${_inferModelProvider(name) ?? ''}:${name}`
-    return chatModel(spec, this.#env, fields, `model "${name}"`)
+    const label = this.#configured.length > 0 ? `model "${found.name}"` : `RUNLOOM_MODEL=${found.name}`
+    return providerModel(found, settings, { label, env: this.#env })
   }
 }
 
-const MOST_MODELS = 1_000
+const BARE = modelConfig.parse({ name: OFFLINE, provider: OFFLINE })
 
-/**
- * The chat model of `provider:name` (`openai:gpt-5-mini`, `ollama:llama3.2`), or the offline model without a spec.
- * Throws an Error that names the setting and the remedy when the spec is malformed, its provider is unknown or the
- * provider's package is not installed.
- */
-export async function chatModel(
-  spec: string | undefined,
-  env: ModelEnv,
-  fields: Record<string, unknown> = {},
-  label = `RUNLOOM_MODEL=${spec}`,
-): Promise<BaseChatModel> {
-  if (!spec) return new OfflineModel()
-  const provider = providerOf(spec, label)
-  try {
-    const configurable = await initChatModel(spec, { ...(provider === 'openai' && openaiFields(env)), ...fields })
-    // What initChatModel returns lets each run's config name another model, and caches a client for every distinct
-    // config. A server wants the one model that its operator chose.
-    return await configurable._getModelInstance()
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    const [, missing] = /^Unable to import (\S+?)\. /.exec(reason) ?? []
-    if (missing === undefined) throw new Error(`${label}: ${reason}`, { cause })
-    throw new Error(`${label}: the package of provider "${provider}" is not installed. Run: npm install ${missing}`, {
-      cause,
-    })
+/** A model that nobody configured: `provider:name`, or `offline`. Nobody here knows what it can do. */
+function named(spec: string): ModelConfig {
+  if (spec === OFFLINE) {
+    const description = 'A few fixed rules; set RUNLOOM_MODEL for a real model'
+    return { ...BARE, display_name: 'Offline model', description }
   }
-}
-
-function providerOf(spec: string, label: string): string {
   const [provider = '', ...name] = spec.split(':')
-  if (PACKAGES.has(provider) && name.join(':') !== '') return provider
-  const known = [...PACKAGES.keys()].sort().join(', ')
-  const fault = PACKAGES.has(provider)
-    ? 'names no model'
-    : name.length > 0
-      ? `names an unknown provider "${provider}"`
-      : 'names no provider'
-  throw new Error(`${label} ${fault}. Use provider:name; the known providers are ${known}.`)
-}
-
-// Servers that speak OpenAI's protocol rarely have its Responses API, and often need no key; the SDK insists on one.
-function openaiFields(env: ModelEnv) {
-  const baseURL = env.OPENAI_BASE_URL || env.OPENAI_API_BASE
-  if (!baseURL) return {}
-  return {
-    apiKey: env.OPENAI_API_KEY || 'none',
-    configuration: { baseURL },
-    useResponsesApi: false,
-    streamUsage: true,
-  }
+  const model = name.join(':')
+  return { ...BARE, name: spec, provider: name.length > 0 ? provider : '', model: name.length > 0 ? model : spec }
 }

@@ -78,7 +78,7 @@ const UNSUPPORTED: Readonly<Record<string, readonly string[]>> = {
 }
 
 export function gatewayUiRoutes(ports: Ports) {
-  const { db, model } = ports
+  const { db } = ports
   const app = new Hono()
   for (const [path, answer] of Object.entries(ANSWERS)) app.get(path, c => c.json(answer))
   for (const [path, answer] of Object.entries(THREAD_ANSWERS)) {
@@ -88,12 +88,6 @@ export function gatewayUiRoutes(ports: Ports) {
     })
   }
   app
-    .get('/models', c => c.json({ models: [describe(model)], token_usage: { enabled: true } }))
-    .get('/models/:name', c => {
-      const known = describe(model)
-      if (c.req.param('name') === known.name) return c.json(known)
-      throw new RunloomError('not_found', `Model '${c.req.param('name')}' not found; this server has ${known.name}`)
-    })
     .get('/threads/:thread_id/uploads/limits', c => c.json(UPLOAD_LIMITS))
     .post('/threads/:thread_id/suggestions', async c => {
       await body(c, protocol.suggestions)
@@ -107,20 +101,6 @@ export function gatewayUiRoutes(ports: Ports) {
     for (const path of paths) app.all(path, refuse(feature))
   }
   return app
-}
-
-/** The built-in agent's model as the page's menu shows it. Nobody here knows what a provider's model can do. */
-function describe(spec: string | undefined) {
-  const name = spec ?? 'offline'
-  return {
-    name,
-    model: name.slice(name.indexOf(':') + 1),
-    display_name: spec === undefined ? 'Offline model' : name.slice(name.indexOf(':') + 1),
-    description: spec === undefined ? 'A few fixed rules; set RUNLOOM_MODEL for a real model' : null,
-    supports_thinking: false,
-    supports_reasoning_effort: false,
-    supports_vision: false,
-  }
 }
 
 function refuse(feature: string) {

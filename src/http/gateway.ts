@@ -8,6 +8,7 @@ import { userOf } from './authentication.ts'
 import { listedErrors, parse } from './errors.ts'
 import { gatewayDataRoutes } from './gateway-data.ts'
 import { assistantNamed } from './gateway-face.ts'
+import { gatewayModelRoutes } from './gateway-models.ts'
 import { gatewayReplayRoutes } from './gateway-replay.ts'
 import { statelessRunRoutes, threadRunRoutes } from './gateway-runs.ts'
 import { stateFace, threadFace } from './gateway-threads.ts'
@@ -28,7 +29,8 @@ export function gatewayRoutes(ports: Ports): Hono {
     await next()
   })
   if (!disable_threads)
-    for (const routes of [gatewayDataRoutes, gatewayUiRoutes, gatewayReplayRoutes]) app.route('/', routes(ports))
+    for (const routes of [gatewayDataRoutes, gatewayModelRoutes, gatewayUiRoutes, gatewayReplayRoutes])
+      app.route('/', routes(ports))
   if (disable_runs) app.all('/threads/:thread_id/runs/*', off('disable_runs'))
   else app.route('/', threadRunRoutes(ports))
   if (disable_threads) app.all('/threads/*', off('disable_threads'))

@@ -1,5 +1,6 @@
 // What the routers work with; the runtime provides it.
 
+import type { ChatModels } from '../agent/models.ts'
 import type { SizeLimits } from '../core/limits.ts'
 import type { Logger } from '../core/logger.ts'
 import type { QueueGate } from '../core/queue.ts'
@@ -16,7 +17,6 @@ import type { ThreadStates } from '../graph/state.ts'
 import type { ItemStore } from '../graph/store.ts'
 import type { TypeReader } from '../graph/type-schemas.ts'
 import type { HttpConfig } from '../protocol/config-file.ts'
-import type { Models } from '../workflow/model-call.ts'
 import type { Authenticate, AuthFile } from './auth-file.ts'
 import type { HeaderPicker } from './headers.ts'
 import type { Metrics } from './metrics.ts'
@@ -35,8 +35,7 @@ export interface Ports {
   states: ThreadStates
   texts: StateTexts
   store: ItemStore
-  /** Those that workflows may name. */
-  models: Models
+  models: ChatModels
   /** Which webhooks are taken. */
   webhooks: WebhookPolicy
   /** Who sends a request; undefined: nobody has to say. */
@@ -50,8 +49,6 @@ export interface Ports {
   pickHeaders: HeaderPicker
   /** Of threads that are created without one. */
   ttl: Ttl | undefined
-  /** The built-in agent's, as `provider:name`; undefined for the offline one. */
-  model: string | undefined
   /** Of this package. */
   version: string
   langgraph_version: string

@@ -1,5 +1,6 @@
 // langgraph.json (contracts: langgraph §14): every key that concerns a running server, and those that may stand there.
 import { z } from 'zod'
+import { unknownKeys } from './schema-tree.ts'
 import { storeConfig } from './store.ts'
 import { webhooksConfig } from './webhooks.ts'
 
@@ -121,21 +122,23 @@ const auth = z.object({
 const OTHERS = `$schema dependencies node_version python_version node_loader api_version base_image image_distro
   dockerfile_lines docker_compose_file pip_config_file pip_installer keep_pkg_tools encryption ui ui_config`
 
+/** What a running server reads. */
+export const officialSections = {
+  graphs: z.record(z.string().min(1), graph, { error: 'use an object: {"agent": "./agent.ts:graph"}' }).default({}),
+  env: z
+    .union([z.string(), z.record(z.string(), z.coerce.string())], {
+      error: 'use the path of a .env file, or an object of strings',
+    })
+    .default({}),
+  auth: auth.default({}),
+  store: storeConfig.extend({ path: z.unknown().optional() }).default({}),
+  checkpointer: checkpointer.default({}),
+  webhooks: webhooksConfig.default(() => webhooksConfig.parse({})),
+  http: http.default(() => http.parse({})),
+}
+
 export const configFile = z.object(
-  {
-    ...Object.fromEntries(OTHERS.split(/\s+/).map(key => [key, z.unknown().optional()])),
-    graphs: z.record(z.string().min(1), graph, { error: 'use an object: {"agent": "./agent.ts:graph"}' }).default({}),
-    env: z
-      .union([z.string(), z.record(z.string(), z.coerce.string())], {
-        error: 'use the path of a .env file, or an object of strings',
-      })
-      .default({}),
-    auth: auth.default({}),
-    store: storeConfig.extend({ path: z.unknown().optional() }).default({}),
-    checkpointer: checkpointer.default({}),
-    webhooks: webhooksConfig.default(() => webhooksConfig.parse({})),
-    http: http.default(() => http.parse({})),
-  },
+  { ...Object.fromEntries(OTHERS.split(/\s+/).map(key => [key, z.unknown().optional()])), ...officialSections },
   { error: 'use an object: {"graphs": {"agent": "./agent.ts:graph"}}' },
 )
 
@@ -159,7 +162,7 @@ const STUDIO = 'auth.disable_studio_auth: Studio is asked who it is like everybo
 export function withoutEffect(file: object): string[] {
   const unsupported = UNSUPPORTED.filter(path => at(file, path) != null)
   return [
-    ...unknownKeys(configFile, file).map(key => `the key "${key}" is unknown and ignored`),
+    ...unknownKeys(configFile, file).map(path => `the key "${path.join('.')}" is unknown and ignored`),
     ...unsupported.map(key => `"${key}" is not supported and ignored`),
     ...(at(file, 'auth.disable_studio_auth') === false ? [STUDIO] : []),
   ]
@@ -167,16 +170,4 @@ export function withoutEffect(file: object): string[] {
 
 function at(file: object, path: string): unknown {
   return path.split('.').reduce<unknown>((value, key) => (value as Record<string, unknown> | undefined)?.[key], file)
-}
-
-/** The keys of an object, and of the objects in it, that its schema does not have. */
-function unknownKeys(schema: z.core.$ZodType, value: unknown, path = ''): string[] {
-  const { def } = schema._zod as { def: { innerType?: z.core.$ZodType; in?: z.core.$ZodType } }
-  const inner = def.innerType ?? def.in
-  if (inner) return unknownKeys(inner, value, path)
-  if (!(schema instanceof z.ZodObject) || typeof value !== 'object' || value === null) return []
-  return Object.entries(value).flatMap(([key, part]) => {
-    const known: z.core.$ZodType | undefined = Object.hasOwn(schema.shape, key) ? schema.shape[key] : undefined
-    return known ? unknownKeys(known, part, `${path}${key}.`) : [`${path}${key}`]
-  })
 }

@@ -1,6 +1,8 @@
 // runloom.yaml (contracts: gateway §4.5): the models, the lead agent and what it may use. Every key has a default; an
 // unknown one is an error, because a misspelt one would change nothing without a word.
 import { z } from 'zod'
+import { officialSections } from './config-file.ts'
+import { settings } from './settings.ts'
 
 const on = z.boolean().default(true)
 const off = z.boolean().default(false)
@@ -9,66 +11,79 @@ const count = (least: number, most: number) => z.number().int().min(least).max(m
 const seconds = (least: number) => z.number().min(least).max(86_400)
 
 /** US dollars for a million tokens. */
-const price = z.strictObject({
+export const price = z.strictObject({
   input: z.number().min(0).default(0),
   cached_input: z.number().min(0).optional(),
   output: z.number().min(0).default(0),
 })
 
-const model = z.strictObject({
+export const modelConfig = z.strictObject({
   /** What runs, workflows and the page call it. */
   name,
   display_name: z.string().optional(),
   description: z.string().optional(),
-  /** A provider of LangChain's (`openai`, `anthropic`, `ollama`, …), or `offline`. */
-  provider: z.string().min(1),
-  /** The provider's name of it; `name` without one. */
-  model: z.string().min(1).optional(),
-  base_url: z.url().optional(),
-  /** `$NAME` takes it from the environment. */
-  api_key: z.string().optional(),
-  /** Its window, in tokens. */
-  max_input_tokens: count(1, 100_000_000).optional(),
+  provider: z.string().min(1).describe("A provider of LangChain's (`openai`, `anthropic`, `ollama`, …), or `offline`."),
+  model: z.string().min(1).optional().describe("The provider's name of it; `name` without one."),
+  base_url: z
+    .url({ protocol: /^https?$/, error: 'use a URL like http://localhost:8000/v1' })
+    .optional()
+    .describe('Of a server that speaks the protocol of the provider; without one, the provider itself.'),
+  api_key: z.string().optional().describe('`$NAME` takes it from the environment.'),
+  max_input_tokens: count(1, 100_000_000).optional().describe('Its window, in tokens.'),
   max_output_tokens: count(1, 100_000_000).optional(),
   temperature: z.number().min(0).max(2).optional(),
   timeout_seconds: seconds(1).default(600),
   supports_vision: off,
   supports_thinking: off,
   supports_reasoning_effort: off,
-  /** Handed to the provider's class as they are. */
-  parameters: z.record(z.string(), z.unknown()).default({}),
-  /** Added where a run asks for thinking. */
-  thinking_parameters: z.record(z.string(), z.unknown()).default({}),
+  parameters: z.record(z.string(), z.unknown()).default({}).describe("Handed to the provider's class as they are."),
+  thinking_parameters: z.record(z.string(), z.unknown()).default({}).describe('Added where a run asks for thinking.'),
   price: price.optional(),
 })
 
+export type ModelConfig = z.infer<typeof modelConfig>
+export type Price = z.infer<typeof price>
+
+const models = z.array(modelConfig).superRefine((all, issues) => {
+  for (const [index, { name }] of all.entries()) {
+    if (all.findIndex(other => other.name === name) < index) {
+      const message = `another model is called ${name}; names are unique`
+      issues.addIssue({ code: 'custom', path: [index, 'name'], message })
+    }
+  }
+})
+
 const tool = z.strictObject({
-  /** `./tools.ts:search`, a LangChain tool or a list of them; or `package:export`. */
-  use: z.string().regex(/^.+:[\w$]+$/, { error: 'use "./file.ts:export"' }),
-  /** Asks the user before each call. */
-  approval: off,
+  use: z
+    .string()
+    .regex(/^.+:[\w$]+$/, { error: 'use "./file.ts:export"' })
+    .describe('`./tools.ts:search`, a LangChain tool or a list of them; or `package:export`.'),
+  approval: off.describe('Asks the user before each call.'),
 })
 
 const mcpCommon = { enabled: on, description: z.string().default('') }
 
 /** One MCP server: a command over stdio, or a URL over HTTP. */
-const mcpServer = z.union(
-  [
+const mcpServer = z.preprocess(
+  given => {
+    if (typeof given !== 'object' || given === null || 'type' in given) return given
+    return { type: 'url' in given ? 'http' : 'stdio', ...given }
+  },
+  z.discriminatedUnion('type', [
     z.strictObject({
       ...mcpCommon,
-      type: z.literal('stdio').default('stdio'),
+      type: z.literal('stdio'),
       command: z.string().min(1),
       args: z.array(z.string()).default([]),
       env: z.record(z.string(), z.string()).default({}),
     }),
     z.strictObject({
       ...mcpCommon,
-      type: z.enum(['http', 'sse']).default('http'),
-      url: z.url({ protocol: /^https?$/ }),
+      type: z.enum(['http', 'sse']),
+      url: z.url({ protocol: /^https?$/, error: 'use a URL like https://example.com/mcp' }),
       headers: z.record(z.string(), z.string()).default({}),
     }),
-  ],
-  { error: 'use {"command": "…", "args": […]} or {"url": "https://…"}' },
+  ]),
 )
 
 const summarizationTrigger = z.strictObject({
@@ -77,15 +92,13 @@ const summarizationTrigger = z.strictObject({
 })
 
 const agent = z.strictObject({
-  /** Stands before the agent's own instructions. */
-  system_prompt: z.string().default(''),
-  /** Asks the user before a file is written. */
-  approve_writes: off,
-  /** Reading, writing and searching the files of the thread. */
-  file_tools: on,
+  system_prompt: z.string().default('').describe("Stands before the agent's own instructions."),
+  approve_writes: off.describe('Asks the user before a file is written.'),
+  file_tools: on.describe('Reading, writing and searching the files of the thread.'),
   model_retries: count(0, 10).default(2),
-  /** Equal calls of a tool after which the model is warned, and the turn stopped. */
-  loop_warn: count(2, 100).default(3),
+  loop_warn: count(2, 100)
+    .default(3)
+    .describe('Equal calls of a tool after which the model is warned, and the turn stopped.'),
   loop_stop: count(2, 100).default(5),
 })
 
@@ -93,28 +106,25 @@ const title = z.strictObject({
   enabled: on,
   max_words: count(1, 20).default(6),
   max_chars: count(10, 200).default(60),
-  /** Without one, the beginning of the question is the title. */
-  model_name: name.optional(),
+  model_name: name.optional().describe('Without one, the beginning of the question is the title.'),
   prompt_template: z.string().optional(),
 })
 
 const summarization = z.strictObject({
   enabled: on,
-  /** Without one, the model of the run. */
-  model_name: name.optional(),
-  /** Any of them fires. */
+  model_name: name.optional().describe('Without one, the model of the run.'),
   trigger: z
     .union([summarizationTrigger, z.array(summarizationTrigger).min(1)])
     .transform(one => [one].flat())
-    .default([{ type: 'fraction', value: 0.8 }]),
+    .default([{ type: 'fraction', value: 0.8 }])
+    .describe('Any of them fires.'),
   keep: summarizationTrigger.default({ type: 'messages', value: 20 }),
   trim_tokens_to_summarize: count(100, 10_000_000).default(4_000),
   summary_prompt: z.string().optional(),
 })
 
 const subagents = z.strictObject({
-  /** Whether runs have them that do not say `subagent_enabled`. */
-  enabled: off,
+  enabled: off.describe('Whether runs have them that do not say `subagent_enabled`.'),
   max_concurrent: count(1, 16).default(3),
   max_turns: count(1, 1_000).default(50),
   timeout_seconds: seconds(1).default(1_800),
@@ -122,8 +132,9 @@ const subagents = z.strictObject({
 
 const uploads = z.strictObject({
   max_files: count(1, 1_000).default(10),
-  /** Bytes. */
-  max_file_size: count(1, Number.MAX_SAFE_INTEGER).default(50 * 1024 * 1024),
+  max_file_size: count(1, Number.MAX_SAFE_INTEGER)
+    .default(50 * 1024 * 1024)
+    .describe('Bytes.'),
   max_total_size: count(1, Number.MAX_SAFE_INTEGER).default(100 * 1024 * 1024),
   convert_documents: on,
   convert_timeout_seconds: seconds(1).default(60),
@@ -135,31 +146,35 @@ const memory = z.strictObject({
   fact_confidence_threshold: z.number().min(0).max(1).default(0.7),
   injection_enabled: on,
   max_injection_tokens: count(1, 1_000_000).default(2_000),
-  /** A model reads finished turns for facts. */
-  extraction_enabled: off,
+  extraction_enabled: off.describe('A model reads finished turns for facts.'),
   extraction_model_name: name.optional(),
   debounce_seconds: seconds(0).default(30),
 })
 
 const skills = z.strictObject({
   enabled: on,
-  /** Relative to the file. */
-  path: z.string().default('skills'),
+  path: z.string().default('skills').describe('Relative to the file.'),
 })
 
 export const runloomFile = z.strictObject({
-  models: z.array(model).default([]),
+  models: models.default([]),
   tools: z.array(tool).default([]),
   mcp_servers: z.record(name, mcpServer).default({}),
   agent: agent.default(() => agent.parse({})),
-  /** Whether runs plan that do not say `is_plan_mode`. */
-  plan_mode: off,
+  plan_mode: off.describe('Whether runs plan that do not say `is_plan_mode`.'),
   title: title.default(() => title.parse({})),
   summarization: summarization.default(() => summarization.parse({})),
   subagents: subagents.default(() => subagents.parse({})),
   uploads: uploads.default(() => uploads.parse({})),
   memory: memory.default(() => memory.parse({})),
   skills: skills.default(() => skills.parse({})),
+})
+
+/** All that runloom.yaml may say: besides, the server's settings, and what langgraph.json says of a running server. */
+export const runloomYaml = z.strictObject({
+  ...runloomFile.shape,
+  server: settings.default(() => settings.parse({})),
+  ...officialSections,
 })
 
 /** What the lead agent is made of. */

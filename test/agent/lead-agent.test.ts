@@ -4,7 +4,7 @@ import type { BaseChatModel } from '@langchain/core/language_models/chat_models'
 import { type BaseMessage, ToolMessage } from '@langchain/core/messages'
 import { MemorySaver } from '@langchain/langgraph'
 import { leadAgent } from '../../src/agent/lead-agent.ts'
-import { chatModel } from '../../src/agent/models.ts'
+import { ChatModels } from '../../src/agent/models.ts'
 import { OfflineModel } from '../../src/agent/offline-model.ts'
 import { startOpenAIServer } from '../support/openai-server.ts'
 
@@ -13,7 +13,7 @@ const MODELS: Record<string, (t: TestContext) => Promise<BaseChatModel>> = {
   'an OpenAI-compatible server': async t => {
     const server = await startOpenAIServer()
     t.after(server.close)
-    return chatModel('openai:fake', { OPENAI_BASE_URL: server.url })
+    return new ChatModels([], 'openai:fake', { OPENAI_BASE_URL: server.url }).get('default')
   },
 }
 
@@ -87,7 +87,7 @@ test('an abort reaches the offline model in mid-answer', { timeout: 2000 }, asyn
 test('an abort closes the connection to the provider', { timeout: 2000 }, async t => {
   const server = await startOpenAIServer({ delay_ms: 10, script: () => ({ text: 'word '.repeat(200) }) })
   t.after(server.close)
-  const graph = graphOn(await chatModel('openai:fake', { OPENAI_BASE_URL: server.url }))
+  const graph = graphOn(await new ChatModels([], 'openai:fake', { OPENAI_BASE_URL: server.url }).get('default'))
   const abort = new AbortController()
   const config = { configurable: { thread_id: 'five' }, streamMode: 'messages' as const, signal: abort.signal }
   await assert.rejects(async () => {
