@@ -123,7 +123,7 @@ export async function startRuntime(config: Config, { logger, work = true }: Runt
   const models = new ModelsByName(config.model, config.env)
   const { lease_ms, poll_ms, concurrency, max_crashes, run_timeout_ms, drain_ms } = config
   const executors = {
-    graph: graphExecutor({ db, graphs, store, cache, limits: config }),
+    graph: graphExecutor({ db, graphs, storeOf: owned => store.of(owned), cache, limits: config }),
     workflow: workflowExecutor({
       db,
       bus,
