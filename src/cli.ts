@@ -13,7 +13,8 @@ const USAGE = `Usage: runloom <command> [options]
   worker              execute runs of a shared Postgres without serving HTTP
   migrate             bring the database's schema up to date
   inspect <run_id>    print a run's events as a timeline; --follow: until it has ended
-  keys create [name]  print a new API key and what to set for it; --scopes runs:create,runs:read: it may do only that
+  keys create [name]  print a new API key and what to set for it; --scopes runs:create,runs:read: it may do only that;
+                      --owner team-a: it sees what the keys of team-a have made, and nothing else
 
   --port <number>         2024, or PORT
   --host <address>        127.0.0.1, or RUNLOOM_HOST
@@ -36,13 +37,14 @@ async function main(): Promise<void> {
       concurrency: { type: 'string' },
       follow: { type: 'boolean' },
       insecure: { type: 'boolean' },
+      owner: { type: 'string' },
       scopes: { type: 'string' },
       help: { type: 'boolean', short: 'h' },
     },
   })
   const [command, subject, name] = positionals
   if (values.help || !command) return void process.stdout.write(USAGE)
-  if (command === 'keys') return keys(subject, name, values.scopes)
+  if (command === 'keys') return keys(subject, name, values)
   const inherited = { ...process.env }
   const config = await readConfig({ argv: values })
   publishEnvironment(config)

@@ -131,7 +131,7 @@ export async function startRuntime(
   const states = new ThreadStates({ db, graphs, store, cache, texts, limits: config })
   const { lease_ms, poll_ms, concurrency, max_crashes, run_timeout_ms, drain_ms } = config
   const executors = {
-    graph: graphExecutor({ db, graphs, store, cache, limits: config }),
+    graph: graphExecutor({ db, graphs, storeOf: owned => store.of(owned), cache, limits: config }),
     workflow: workflowExecutor({
       db,
       bus,

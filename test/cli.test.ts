@@ -129,8 +129,12 @@ test('keys create makes a key that the server takes, and another host may then b
   assert.match(limited.output(), /^It may do runs:create, runs:read\.$/m)
   const [, pageKey = ''] = /^(mr_sk_\S+)$/m.exec(limited.output()) ?? []
   const [, page = ''] = /^RUNLOOM_API_KEYS=(page:[0-9a-f]{64}:runs:create\+runs:read)$/m.exec(limited.output()) ?? []
+  const owned = run(emptyFolder(), ['keys', 'create', 'ci', '--owner', 'team-a'])
+  assert.equal(await owned.exited, 0)
+  assert.match(owned.output(), /^It may do everything, with what is team-a's\.$/m)
+  const [, team = ''] = /^RUNLOOM_API_KEYS=(ci@team-a:[0-9a-f]{64})$/m.exec(owned.output()) ?? []
   const server = run(emptyFolder(), ['serve', '--port', '0', '--host', '0.0.0.0'], {
-    RUNLOOM_API_KEYS: `${entry},${page}`,
+    RUNLOOM_API_KEYS: `${entry},${page},${team}`,
   })
   const { port } = new URL(await server.url())
   const count = (headers: Record<string, string>) =>
@@ -141,7 +145,10 @@ test('keys create makes a key that the server takes, and another host may then b
   await server.stop()
   const wrong = run(emptyFolder(), ['keys', 'destroy'])
   assert.equal(await wrong.exited, 1)
-  assert.match(wrong.output(), /^runloom keys destroy: use runloom keys create \[name\] \[--scopes .+\n$/)
+  assert.match(
+    wrong.output(),
+    /^runloom keys destroy: use runloom keys create \[name\] \[--owner <owner>\] \[--scopes .+\n$/,
+  )
   for (const scopes of ['runs', '']) {
     const none = run(emptyFolder(), ['keys', 'create', `--scopes=${scopes}`])
     assert.equal(await none.exited, 1)

@@ -3,7 +3,7 @@
 // versions (assistant-versions.ts): the one that counts.
 import sql, { empty, join, type Sql } from 'sql-template-tag'
 import { all, first, type Steps, transition } from '../db/database.ts'
-import { andAllowed, type Filter, type Guarded, permitted } from './access.ts'
+import { andAllowed, type Filter, type Guarded, makerOf, permitted } from './access.ts'
 import { RunloomError } from './errors.ts'
 import { assistantId } from './ids.ts'
 
@@ -19,6 +19,8 @@ export interface AssistantContent {
 
 export interface Assistant extends AssistantContent {
   assistant_id: string
+  /** The owner of the API key that made it; '' for nobody's. */
+  owner: string
   version: number
   /** 1: it stands for a graph that is served, and cannot be deleted. */
   system: number
@@ -26,7 +28,7 @@ export interface Assistant extends AssistantContent {
   updated_at: string
 }
 
-export type AssistantVersion = Omit<Assistant, 'system' | 'updated_at'>
+export type AssistantVersion = Omit<Assistant, 'owner' | 'system' | 'updated_at'>
 
 /**
  * One system assistant a graph. Where the configured description has changed, every version that had the old one follows;
@@ -49,7 +51,7 @@ export const syncSystemAssistants = transition(
         context: '{}',
         metadata: CREATED_BY_SYSTEM,
       }
-      if (yield* insertAssistant({ assistant_id, system: 1, ...content })) continue
+      if (yield* insertAssistant({ assistant_id, owner: '', system: 1, ...content })) continue
       yield sql`update assistants set system = 1 where assistant_id = ${assistant_id}`
       const original = yield* first<AssistantContent>(
         sql`select description from assistant_versions where assistant_id = ${assistant_id} and version = 1`,
@@ -69,7 +71,7 @@ export interface NewAssistant extends AssistantContent {
   assistant_id: string
 }
 
-/** `allowed` says which assistant of that id may be shown. */
+/** `allowed` says which assistant of that id may be shown, and whose a new one is. */
 export interface CreateAssistant extends NewAssistant, Guarded {
   if_exists: 'raise' | 'do_nothing'
 }
@@ -78,11 +80,11 @@ export const createAssistant = transition(
   import.meta.url,
   'createAssistant',
   function* ({ if_exists, allowed, ...args }: CreateAssistant): Steps<Assistant> {
-    const created = yield* insertAssistant({ ...args, system: 0 })
+    const created = yield* insertAssistant({ ...args, owner: makerOf(allowed), system: 0 })
     if (created) return created
     const { assistant_id } = args
     const found = yield* first<Assistant>(
-      sql`select * from assistants where assistant_id = ${assistant_id} ${andAllowed(allowed)}`,
+      sql`select * from assistants where assistant_id = ${assistant_id} ${andVisible(allowed)}`,
     )
     if (found && if_exists === 'do_nothing') return found
     const remedy = found ? 'pass if_exists: "do_nothing" to get it' : 'choose another id'
@@ -153,7 +155,7 @@ function* count(filter: AssistantFilter): Steps<number> {
 }
 
 function matching({ graph_id, name, metadata, allowed }: AssistantFilter): Sql {
-  return sql`1 = 1 ${andAllowed(allowed)}
+  return sql`1 = 1 ${andVisible(allowed)}
     ${graph_id === undefined ? empty : sql`and graph_id = ${graph_id}`}
     ${name === undefined ? empty : sql`and replace(lower(name), lower(${name}), '') <> lower(name)`}
     ${metadata === undefined ? empty : sql`and json_contains(metadata, ${metadata}) = 1`}`
@@ -218,7 +220,7 @@ function* findDeletable(key: AssistantKey): Steps<Assistant> {
 
 /** By assistant id, or by graph id for that graph's system assistant. */
 export function* findAssistant(id: string, allowed?: Filter): Steps<Assistant> {
-  return yield* find(sql`select * from assistants where ${named(id)} ${andAllowed(allowed)}`, id)
+  return yield* find(sql`select * from assistants where ${named(id)} ${andVisible(allowed)}`, id)
 }
 
 /** The same for a run: the assistants that stand for graphs are nobody's, so no filter by owner hides them. */
@@ -232,6 +234,11 @@ export function* lockAssistant(id: string, allowed?: Filter): Steps<Assistant> {
   return yield* find(sql`select * from assistants where ${named(id)} ${andAllowed(allowed)} for update`, id)
 }
 
+/** What an owner sees: the assistants that stand for graphs, too. A handler's filter says itself whether they pass. */
+function andVisible(allowed: Filter | undefined): Sql {
+  return allowed && 'owner' in allowed ? sql`and (system = 1 or ${permitted(allowed)})` : andAllowed(allowed)
+}
+
 function named(id: string): Sql {
   return sql`assistant_id in (${id}, ${assistantId(id)})`
 }
@@ -243,12 +250,14 @@ function* find(query: Sql, id: string): Steps<Assistant> {
 }
 
 /** Inserts an assistant and its first version; undefined when the id is taken. */
-function* insertAssistant(args: NewAssistant & { system: 0 | 1 }): Steps<Assistant | undefined> {
-  const { assistant_id, graph_id, name, description, config, context, metadata, system } = args
+function* insertAssistant(
+  args: NewAssistant & Pick<Assistant, 'owner'> & { system: 0 | 1 },
+): Steps<Assistant | undefined> {
+  const { assistant_id, owner, graph_id, name, description, config, context, metadata, system } = args
   const created = yield* first<Assistant>(sql`
-    insert into assistants (assistant_id, graph_id, name, description, config, context, metadata, version, system,
+    insert into assistants (assistant_id, owner, graph_id, name, description, config, context, metadata, version, system,
       created_at, updated_at)
-    values (${assistant_id}, ${graph_id}, ${name}, ${description}, ${config}, ${context}, ${metadata}, 1, ${system},
+    values (${assistant_id}, ${owner}, ${graph_id}, ${name}, ${description}, ${config}, ${context}, ${metadata}, 1, ${system},
       now_iso(), now_iso())
     on conflict (assistant_id) do nothing returning *`)
   if (created) yield* insertVersion(created)

@@ -4,7 +4,7 @@ import { type Database, first, type Steps, transition } from '../db/database.ts'
 import type { Bus } from '../events/bus.ts'
 import type { EventLog } from '../events/event-log.ts'
 import type { StateTexts } from '../events/state.ts'
-import type { Filter } from './access.ts'
+import type { Filter, Guarded } from './access.ts'
 import { RunloomError } from './errors.ts'
 import { newId } from './ids.ts'
 import type { Json } from './json.ts'
@@ -75,14 +75,16 @@ export class Children {
   }
 }
 
-/** For whom a run is, and what its thread is known by: its children's as well. */
+/** For whom a run is, whose its thread is and what it is known by: its children's as well. */
 export const parentOf = transition(import.meta.url, 'parentOf', function* (run_id: string): Steps<
-  Pick<CreateRun, 'auth_user' | 'thread_metadata'>
+  Pick<CreateRun, 'auth_user' | 'thread_metadata'> & Guarded
 > {
-  const found = yield* first<{ auth_user: string | null; metadata: string }>(sql`
-    select auth_user, threads.metadata from runs join threads on threads.thread_id = runs.thread_id
+  const found = yield* first<{ auth_user: string | null; owner: string; metadata: string }>(sql`
+    select auth_user, threads.owner, threads.metadata from runs join threads on threads.thread_id = runs.thread_id
     where run_id = ${run_id}`)
-  return found ? { auth_user: found.auth_user, thread_metadata: JSON.parse(found.metadata) } : {}
+  if (!found) return {}
+  const { auth_user, owner, metadata } = found
+  return { auth_user, thread_metadata: JSON.parse(metadata), ...(owner && { allowed: { owner } }) }
 })
 
 function reasonOf(run: Run): string {

@@ -5,7 +5,7 @@
 // are not made up for one by one: the cron fires once, late, and goes on from now.
 import sql, { empty, type Sql } from 'sql-template-tag'
 import { all, first, type Steps, transition } from '../db/database.ts'
-import { andAllowed, type Filter, type Guarded } from './access.ts'
+import { andAllowed, type Filter, type Guarded, makerOf } from './access.ts'
 import { findAssistant, findUsableAssistant } from './assistants.ts'
 import { RunloomError } from './errors.ts'
 import { assistantId } from './ids.ts'
@@ -18,6 +18,8 @@ import { lockThread, type Ttl } from './threads.ts'
 
 export interface Cron extends Schedule {
   cron_id: string
+  /** Whose it is, and its runs are; '' for nobody's. */
+  owner: string
   assistant_id: string
   /** Null: each run gets a thread of its own. */
   thread_id: string | null
@@ -47,7 +49,7 @@ export interface CronPayload {
   [option: string]: unknown
 }
 
-/** `allowed` says which thread it may run on. */
+/** `allowed` says which thread it may run on, and whose it is. */
 export interface NewCron extends Schedule, Guarded {
   cron_id: string
   assistant_id: string
@@ -67,9 +69,9 @@ export const createCron = transition(import.meta.url, 'createCron', function* (c
   if (thread_id !== null) yield* lockThread(thread_id, cron.allowed)
   const next = yield* checkedNext(cron)
   return (yield* first<Cron>(sql`
-    insert into crons (cron_id, assistant_id, thread_id, user_id, auth_user, schedule, timezone, end_time, payload, metadata,
+    insert into crons (cron_id, owner, assistant_id, thread_id, user_id, auth_user, schedule, timezone, end_time, payload, metadata,
       on_run_completed, enabled, next_run_date, created_at, updated_at)
-    values (${cron_id}, ${assistant_id}, ${thread_id}, ${user_id}, ${auth_user}, ${schedule}, ${timezone}, ${end_time},
+    values (${cron_id}, ${makerOf(cron.allowed)}, ${assistant_id}, ${thread_id}, ${user_id}, ${auth_user}, ${schedule}, ${timezone}, ${end_time},
       ${jsonText(payload)}, ${jsonText(metadata)}, ${thread_id === null ? cron.on_run_completed : null},
       ${cron.enabled ? 1 : 0}, ${cron.enabled ? next : null}, now_iso(), now_iso())
     returning *`)) as Cron
@@ -249,6 +251,7 @@ function runOf(cron: Cron, { run_id, new_thread_id }: Fire): CreateRun {
     multitask_strategy,
     after_ms: 0,
     auth_user: cron.auth_user,
+    ...(cron.owner && { allowed: { owner: cron.owner } }),
   }
 }
 

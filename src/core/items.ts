@@ -3,7 +3,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import sql, { empty, join, type Sql } from 'sql-template-tag'
 import { all, first, type Steps, transition } from '../db/database.ts'
-import { type Condition, conditions, containing, type Filter, type Guarded } from './access.ts'
+import { type Condition, conditions, containing, type Filter, type Guarded, type Owned } from './access.ts'
 import { RunloomError } from './errors.ts'
 import { type Near, nearestItems, replaceVectors, type TextVector } from './item-vectors.ts'
 import { jsonText } from './json.ts'
@@ -234,19 +234,25 @@ function fits(namespace: string[], { end, labels }: NamespaceSearch['match'][num
   )
 }
 
-function below(prefix: string[]): Sql {
+function below(prefix: string[], namespace = sql`namespace`): Sql {
   if (prefix.length === 0) return sql`1 = 1`
   const from = path(prefix)
   // "/" is the character after the dot that ends a label.
-  return sql`namespace >= ${from} and namespace < ${`${from.slice(0, -1)}/`}`
+  return sql`${namespace} >= ${from} and ${namespace} < ${`${from.slice(0, -1)}/`}`
 }
 
 function andItemAllowed(allowed: Filter | undefined): Sql {
   return allowed ? sql`and ${itemPermitted(allowed)}` : empty
 }
 
+/** The label below which an owner's namespaces are; no dot can be in a label, nor in an owner's name. */
+export function ownersLabel({ owner }: Owned): string {
+  return `@${owner}`
+}
+
 /** A filter looks at the fields of the value, at `namespace` as a list of labels, and at `key`. */
 function itemPermitted(allowed: Filter): Sql {
+  if ('owner' in allowed) return below([ownersLabel(allowed)], sql`items.namespace`)
   return conditions(allowed, condition => {
     if (condition.key === 'namespace') return namespaceHas(condition)
     if (condition.key !== 'key') return sql`json_contains(items.value, ${containing(condition)}) = 1`

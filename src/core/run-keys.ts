@@ -14,9 +14,8 @@ export interface RunKey extends Guarded {
 /** ` and …` for a query over runs. */
 export function andThreadAllowed(allowed: Filter | undefined): Sql {
   if (!allowed) return empty
-  const metadata = sql`threads.metadata`
   return sql`and exists (
-    select 1 from threads where threads.thread_id = runs.thread_id and ${permitted(allowed, metadata)})`
+    select 1 from threads where threads.thread_id = runs.thread_id and ${permitted(allowed, sql`threads.`)})`
 }
 
 export function* findRun({ run_id, thread_id, allowed }: RunKey): Steps<Run> {

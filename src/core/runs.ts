@@ -10,7 +10,7 @@
 // `cancel_action` on its row: the first one wins, its owner (or whoever claims it next) carries it out.
 import sql, { empty, join, raw } from 'sql-template-tag'
 import { all, first, type Steps, transition } from '../db/database.ts'
-import type { Filter, Guarded } from './access.ts'
+import { type Filter, type Guarded, makerOf } from './access.ts'
 import { type Assistant, findUsableAssistant } from './assistants.ts'
 import { type ClaimOptions, endRun, eraseRun, KEY_LIFETIME_MS, startRun } from './claims.ts'
 import { RunloomError } from './errors.ts'
@@ -70,7 +70,7 @@ export interface Run {
 export type CancelAction = 'interrupt' | 'rollback' | 'delete'
 export type MultitaskStrategy = 'reject' | 'enqueue' | 'interrupt' | 'rollback'
 
-/** `allowed` says which thread may be run on, where it exists. */
+/** `allowed` says which thread may be run on, where it exists, and whose a new one is. */
 export interface CreateRun extends Guarded {
   run_id: string
   thread_id: string
@@ -369,7 +369,7 @@ function* threadOf(args: CreateRun, assistant: Assistant): Steps<Thread> {
   for (;;) {
     const kept = { hidden: 0 as const, ...(ttl && { ttl }) }
     const lasting = if_not_exists === 'temporary' ? { hidden: 1 as const } : kept
-    const inserted = yield* insertThread({ thread_id, metadata: made, ...lasting })
+    const inserted = yield* insertThread({ thread_id, owner: makerOf(allowed), metadata: made, ...lasting })
     if (inserted) return inserted
     const thread = yield* first<Thread>(sql`select * from threads where thread_id = ${thread_id} for update`)
     // else one that was there has been deleted since

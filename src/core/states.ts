@@ -2,6 +2,7 @@
 // thread has moved on since the change was computed.
 import sql, { empty } from 'sql-template-tag'
 import { type Bulk, first, mergeBulks, type Steps, transition } from '../db/database.ts'
+import { makerOf } from './access.ts'
 import { RunloomError } from './errors.ts'
 import {
   type CreateThread,
@@ -69,7 +70,7 @@ export const createThreadWithState = transition(
   import.meta.url,
   'createThreadWithState',
   function* ({ made, ...args }: CreateThread & { made: NewState }): Steps<Thread> {
-    if (!(yield* insertThread(args))) return yield* existingThread(args)
+    if (!(yield* insertThread({ ...args, owner: makerOf(args.allowed) }))) return yield* existingThread(args)
     yield* writeState(args.thread_id, made)
     return (yield* first<Thread>(sql`select * from threads where thread_id = ${args.thread_id}`)) as Thread
   },

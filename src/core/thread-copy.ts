@@ -11,7 +11,7 @@ export interface CopyThread extends ThreadKey {
 }
 
 /**
- * Copies a thread with its state, not its runs. The copy rests: of a run that executes it has what that run has stored so
+ * Copies a thread with its state, not its runs. The copy is the same owner's, and rests: of a run that executes it has what that run has stored so
  * far, and nodes left to run.
  */
 export const copyThread = transition(
@@ -21,9 +21,9 @@ export const copyThread = transition(
     const thread = yield* lockThread(thread_id, allowed)
     const { state, resting_status, state_updated_at } = yield* stateNow(thread)
     const metadata = jsonText({ ...JSON.parse(thread.metadata), ...own, thread_id: copy_id })
-    const { ttl_minutes, ttl_strategy } = thread
+    const { owner, ttl_minutes, ttl_strategy } = thread
     const ttl = ttl_minutes === null || ttl_strategy === null ? {} : { ttl: { ttl_minutes, ttl_strategy } }
-    yield* insertThread({ thread_id: copy_id, metadata, hidden: 0, ...ttl })
+    yield* insertThread({ thread_id: copy_id, owner, metadata, hidden: 0, ...ttl })
     for (const [table, columns, values] of COPIES) {
       yield sql`
         insert into ${table} (thread_id, ${columns})
@@ -59,7 +59,7 @@ const COPIES: [table: Sql, columns: Sql, values?: (thread_id: string, copy_id: s
   [
     sql`checkpoints`,
     sql`${CHECKPOINT_COLUMNS}, metadata`,
-    (thread_id, copy_id) => sql`${CHECKPOINT_COLUMNS}, replace(metadata, ${owner(thread_id)}, ${owner(copy_id)})`,
+    (thread_id, copy_id) => sql`${CHECKPOINT_COLUMNS}, replace(metadata, ${named(thread_id)}, ${named(copy_id)})`,
   ],
   [sql`checkpoint_writes`, sql`checkpoint_ns, checkpoint_id, task_id, idx, run_id, channel, exact`],
   [sql`lists`, sql`list_id, run_id, parent_id, parent_length, closed`],
@@ -68,6 +68,6 @@ const COPIES: [table: Sql, columns: Sql, values?: (thread_id: string, copy_id: s
   [sql`messages`, sql`seq, run_id, message_id, event_type, content, caller, created_at`],
 ]
 
-function owner(thread_id: string): string {
+function named(thread_id: string): string {
   return `"thread_id":${JSON.stringify(thread_id)}`
 }

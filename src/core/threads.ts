@@ -2,11 +2,13 @@
 // transition on a thread shares: lock the thread first, refresh its status and due time last.
 import sql, { type Sql } from 'sql-template-tag'
 import { all, first, type Steps, transition } from '../db/database.ts'
-import { andAllowed, type Filter, type Guarded } from './access.ts'
+import { andAllowed, type Filter, type Guarded, makerOf } from './access.ts'
 import { RunloomError } from './errors.ts'
 
 export interface Thread {
   thread_id: string
+  /** The owner of the API key that made it; '' for nobody's. */
+  owner: string
   created_at: string
   updated_at: string
   state_updated_at: string | null
@@ -45,18 +47,19 @@ export interface Ttl {
 
 export interface NewThread {
   thread_id: string
+  owner: string
   metadata: string
   hidden: 0 | 1
   ttl?: Ttl
 }
 
-/** `allowed` says which thread of that id may be shown. */
-export interface CreateThread extends NewThread, Guarded {
+/** `allowed` says which thread of that id may be shown, and whose a new one is. */
+export interface CreateThread extends Omit<NewThread, 'owner'>, Guarded {
   if_exists: 'raise' | 'do_nothing'
 }
 
 export const createThread = transition(import.meta.url, 'createThread', function* (args: CreateThread): Steps<Thread> {
-  return (yield* insertThread(args)) ?? (yield* existingThread(args))
+  return (yield* insertThread({ ...args, owner: makerOf(args.allowed) })) ?? (yield* existingThread(args))
 })
 
 /** The thread whose id was taken; a conflict unless the caller is content with it, and it is theirs. */
@@ -136,12 +139,12 @@ export function* lockThread(thread_id: string, allowed?: Filter): Steps<Thread> 
 }
 
 /** Inserts a thread; undefined when the id is taken. */
-export function* insertThread({ thread_id, metadata, hidden, ttl }: NewThread): Steps<Thread | undefined> {
+export function* insertThread({ thread_id, owner, metadata, hidden, ttl }: NewThread): Steps<Thread | undefined> {
   const { ttl_minutes, ttl_strategy } = ttl ?? { ttl_minutes: null, ttl_strategy: null }
   return yield* first<Thread>(sql`
-    insert into threads (thread_id, created_at, updated_at, metadata, config, status, resting_status, interrupts,
+    insert into threads (thread_id, owner, created_at, updated_at, metadata, config, status, resting_status, interrupts,
       last_position, last_thread_seq, hidden, ttl_minutes, ttl_strategy, expires_at)
-    values (${thread_id}, now_iso(), now_iso(), ${metadata}, '{}', 'idle', 'idle', '{}', 0, 0, ${hidden},
+    values (${thread_id}, ${owner}, now_iso(), now_iso(), ${metadata}, '{}', 'idle', 'idle', '{}', 0, 0, ${hidden},
       ${ttl_minutes}, ${ttl_strategy}, now_ms() + ${lifetime(ttl_minutes)})
     on conflict (thread_id) do nothing returning *`)
 }

@@ -1,5 +1,6 @@
 // Who asks: what authentication says of them, what they may do, and what the graphs of their runs are told.
 import { SCOPES, type Scope } from '../protocol/scopes.ts'
+import type { Owned } from './access.ts'
 
 /** As the official `Auth` has it, with whatever fields its `authenticate` adds. */
 export interface User {
@@ -8,6 +9,8 @@ export interface User {
   permissions: string[]
   display_name: string
   is_authenticated: boolean
+  /** Of the API key: what is made with it belongs to them, and it opens nothing else. */
+  key_owner?: string
   [field: string]: unknown
 }
 
@@ -19,6 +22,11 @@ export function isLimited(user: User | undefined): boolean {
 /** Nobody is asked where nobody has to say who they are. */
 export function may(user: User | undefined, scope: Scope): boolean {
   return !isLimited(user) || user?.permissions.includes(scope) === true
+}
+
+/** What somebody may touch by their key alone; undefined for everything. */
+export function ownedBy(user: User | null | undefined): Owned | undefined {
+  return user?.key_owner === undefined ? undefined : { owner: user.key_owner }
 }
 
 /** The keys of `configurable` that tell a graph for whom it runs (contracts: langgraph §13); none for nobody. */

@@ -6,8 +6,10 @@ import { POSTGRES_FUNCTIONS } from './dialect.ts'
 
 const MIGRATIONS: readonly string[] = [
   `
+  -- owner, here and below: of the API key that made it; '' is nobody's.
   create table assistants (
     assistant_id text primary key,
+    owner text not null default '',
     graph_id text not null,
     name text not null,
     description text,
@@ -41,6 +43,7 @@ const MIGRATIONS: readonly string[] = [
   -- resting_status, interrupts, error, state: what the last run left, status is that, or busy while runs are in flight.
   create table threads (
     thread_id text primary key,
+    owner text not null default '',
     created_at text not null,
     updated_at text not null,
     state_updated_at text,
@@ -245,6 +248,7 @@ const MIGRATIONS: readonly string[] = [
   -- next_run_date: null while it is not scheduled: disabled, or past its end. ISO dates of one form sort as text.
   create table crons (
     cron_id text primary key,
+    owner text not null default '',
     assistant_id text not null,
     thread_id text references threads (thread_id) on delete cascade,
     user_id text,

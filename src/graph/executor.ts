@@ -3,7 +3,9 @@
 // made from that recording when they read (projection.ts).
 import type { StreamEvent } from '@langchain/core/tracers/log_stream'
 import type { BaseStore } from '@langchain/langgraph-checkpoint'
+import type { Owned } from '../core/access.ts'
 import type { Ending, Executor, Interrupt } from '../core/executor.ts'
+import { ownedBy, type User } from '../core/users.ts'
 import { type Database, patient } from '../db/database.ts'
 import type { RunWriter } from '../events/run-writer.ts'
 import { RunCallbacks } from './callbacks.ts'
@@ -21,7 +23,8 @@ export interface GraphPorts {
   db: Database
   /** A factory is called with the run's config. */
   graphs: { get(graph_id: string, config: GraphConfig): Promise<CompiledGraph> }
-  store: BaseStore
+  /** The store as an owner has it. */
+  storeOf: (owned: Owned | undefined) => BaseStore
   cache: StateCache
   limits: RecordingLimits
 }
@@ -33,11 +36,13 @@ export function graphExecutor(ports: GraphPorts): Executor {
   return async (claimed, writer, signal) => {
     const { thread_id, run_id, auth_user } = claimed.run
     const request = JSON.parse(claimed.run.kwargs) as RunRequest
-    const config = runConfig(request, auth_user === null ? null : JSON.parse(auth_user))
+    const user = auth_user === null ? null : (JSON.parse(auth_user) as User)
+    const config = runConfig(request, user)
     const loaded = await ports.graphs.get(config.configurable.graph_id as string, config)
     const state = new StateWriter({ thread_id, run_id })
     const recording = new Recording(writer, state, config.durability ?? 'async', ports.limits)
-    const { cache, store } = ports
+    const { cache } = ports
+    const store = ports.storeOf(ownedBy(user))
     const db = patient(ports.db, signal)
     const { write, flush } = recording
     const metadata = config.metadata

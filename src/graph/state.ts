@@ -6,7 +6,7 @@ import { newId } from '../core/ids.ts'
 import { refuseSize, type SizeLimits } from '../core/limits.ts'
 import { commitState, createThreadWithState, type NewState, takenThread } from '../core/states.ts'
 import { type CreateThread, getThread, type Thread, type ThreadKey } from '../core/threads.ts'
-import { type User, userConfigurable } from '../core/users.ts'
+import { ownedBy, type User, userConfigurable } from '../core/users.ts'
 import type { Database } from '../db/database.ts'
 import type { StateTexts } from '../events/state.ts'
 import { Checkpointer } from './checkpointer.ts'
@@ -181,7 +181,7 @@ export class ThreadStates {
       ...JSON.parse(thread.config),
       configurable: configurableOf(thread),
     })
-    return bind(graph, { checkpointer, store: this.#ports.store }) as Graph
+    return bind(graph, { checkpointer, store: this.#ports.store.of(ownedBy(thread.user)) }) as Graph
   }
 }
 

@@ -8,7 +8,7 @@ import {
   type OperationResults,
   type SearchItem,
 } from '@langchain/langgraph-checkpoint'
-import type { Guarded } from '../core/access.ts'
+import type { Guarded, Owned } from '../core/access.ts'
 import { RunloomError } from '../core/errors.ts'
 import type { TextVector } from '../core/item-vectors.ts'
 import {
@@ -18,6 +18,7 @@ import {
   type ItemResult,
   type ItemSearch,
   type NamespaceSearch,
+  ownersLabel,
   type Item as StoredItem,
 } from '../core/items.ts'
 import { jsonText } from '../core/json.ts'
@@ -54,12 +55,20 @@ export type StoreOperation =
 export class ItemStore extends BaseStore {
   readonly #db: Database
   readonly #options: StoreOptions
+  /** The labels below which all of it is. */
+  readonly #root: string[]
 
-  constructor(db: Database, options: StoreOptions = {}) {
+  constructor(db: Database, options: StoreOptions = {}, root: string[] = []) {
     super()
     this.#db = db
     this.#options = options
+    this.#root = root
     unqueue()
+  }
+
+  /** The store as an owner has it: nothing of others' is in it, and names that others took are free. */
+  of(owned: Owned | undefined): ItemStore {
+    return owned ? new ItemStore(this.#db, this.#options, [ownersLabel(owned)]) : this
   }
 
   override async batch<Op extends Operation[]>(operations: Op): Promise<OperationResults<Op>> {
@@ -69,8 +78,10 @@ export class ItemStore extends BaseStore {
 
   /** Operations at once, as `batchItems` has them; reads see the state before the writes. */
   async run(operations: StoreOperation[]): Promise<ItemResult[]> {
-    const stored = await Promise.all(operations.map(operation => this.#stored(operation)))
-    return this.#db.run(batchItems, stored)
+    const root = this.#root
+    const stored = await Promise.all(operations.map(operation => this.#stored(rooted(operation, root))))
+    const results = await this.#db.run(batchItems, stored)
+    return root.length === 0 ? results : results.map(result => unrooted(result, root.length))
   }
 
   async #stored(operation: StoreOperation): Promise<ItemOperation> {
@@ -115,6 +126,38 @@ export class ItemStore extends BaseStore {
     }))
     return { space: spaceOf(index), vectors: [...new Map(vectors.map(vector => [vector.path, vector])).values()] }
   }
+}
+
+/** The same operation, below some labels. */
+function rooted(operation: StoreOperation, root: string[]): StoreOperation {
+  if (root.length === 0) return operation
+  if ('get' in operation) return { get: { ...operation.get, namespace: inside(root, operation.get.namespace) } }
+  if ('put' in operation) return { put: { ...operation.put, namespace: inside(root, operation.put.namespace) } }
+  if ('search' in operation) {
+    const { namespace_prefix, ...search } = operation.search
+    return { search: { ...search, namespace_prefix: [...root, ...namespace_prefix] } }
+  }
+  const { match, max_depth, ...list } = operation.list
+  // What a suffix has to fit is below the root, too.
+  const fitting = match.flatMap(({ end, labels }): NamespaceSearch['match'] => [
+    { end: 'prefix', labels: [...root, ...(end === 'prefix' ? labels : labels.map(() => '*'))] },
+    ...(end === 'suffix' ? [{ end, labels }] : []),
+  ])
+  const depth = max_depth === undefined ? {} : { max_depth: max_depth + root.length }
+  return { list: { ...list, ...depth, match: [{ end: 'prefix', labels: root }, ...fitting] } }
+}
+
+/** An empty namespace stays one, and the mistake that it is. */
+function inside(root: string[], namespace: string[]): string[] {
+  return namespace.length === 0 || namespace[0] === 'langgraph' ? namespace : [...root, ...namespace]
+}
+
+function unrooted(result: ItemResult, depth: number): ItemResult {
+  if (result === null) return null
+  if (!Array.isArray(result)) return { ...result, namespace: result.namespace.slice(depth) }
+  return result.map(one =>
+    Array.isArray(one) ? one.slice(depth) : { ...one, namespace: one.namespace.slice(depth) },
+  ) as ItemResult
 }
 
 /** The texts at a path: `a.b`, `list[0]`, `list[*].text`; `$` is the whole value. What is no text is one as JSON. */

@@ -1,11 +1,12 @@
-// Whether who sent a request may do what it asks for (contracts: langgraph §13): asks the handler of the user's `Auth`.
+// Whether who sent a request may do what it asks for (contracts: langgraph §13): asks the handler of the user's `Auth`, or
+// keeps to what the owner of an API key has.
 // Every route asks for its event before it touches anything, goes on with the `value` that comes back, and gives `allowed`
 // to the query that finds the rows.
 import type { Context } from 'hono'
 import { type Filter, readFilter } from '../core/access.ts'
 import { RunloomError } from '../core/errors.ts'
 import { assistantId, isUuid } from '../core/ids.ts'
-import type { User } from '../core/users.ts'
+import { ownedBy, type User } from '../core/users.ts'
 import { denialOf } from './auth-file.ts'
 import { userOf } from './authentication.ts'
 import type { Ports } from './ports.ts'
@@ -29,7 +30,7 @@ export async function permit<V extends object>(
   event: Event,
   value: V,
 ): Promise<Permit<V>> {
-  if (!handlers) return { value, allowed: undefined }
+  if (!handlers) return { value, allowed: ownedBy(userOf(c)) }
   const [resource = '', action = ''] = event.split(':')
   const handler = [event, resource, `*:${action}`, '*'].map(name => handlers.get(name)).find(Boolean)
   if (!handler) return { value, allowed: undefined }

@@ -152,7 +152,7 @@ function idOf(c: Context): string {
   return id
 }
 
-function wireCron({ auth_user: _, ...cron }: Cron) {
+function wireCron({ auth_user: _, owner: __, ...cron }: Cron) {
   return {
     ...cron,
     payload: JSON.parse(cron.payload) as unknown,

@@ -4,6 +4,7 @@ import { RunloomError } from '../core/errors.ts'
 import { jsonText } from '../core/json.ts'
 import type { CreateRun } from '../core/runs.ts'
 import { getThread } from '../core/threads.ts'
+import { ownedBy } from '../core/users.ts'
 import { namedAssistant, permit } from './access.ts'
 import { userOf } from './authentication.ts'
 import type { Ports } from './ports.ts'
@@ -12,7 +13,8 @@ import type { Ports } from './ports.ts'
 export async function permittedRun(ports: Ports, c: Context, run: CreateRun): Promise<CreateRun> {
   const user = userOf(c)
   const made = user ? { ...run, auth_user: jsonText(user) } : run
-  if (!ports.handlers) return made
+  const owned = ownedBy(user)
+  if (!ports.handlers) return owned ? { ...made, allowed: owned, assistant_allowed: owned } : made
   const { value, allowed } = await permit(ports, c, 'threads:create_run', askedFor(run))
   const { assistant_id, metadata, multitask_strategy, kwargs, after_seconds } = value
   const after_ms = Math.round((after_seconds ?? 0) * 1000)

@@ -2,23 +2,25 @@
 import { type Context, Hono } from 'hono'
 import { RunloomError } from '../core/errors.ts'
 import type { Item, ItemName, NamespaceSearch } from '../core/items.ts'
+import { ownedBy } from '../core/users.ts'
 import { flag } from '../protocol/common.ts'
 import * as protocol from '../protocol/store.ts'
 import { permit } from './access.ts'
+import { userOf } from './authentication.ts'
 import { body, parse } from './errors.ts'
 import type { Ports } from './ports.ts'
 
 const MINUTE_MS = 60_000
 
 export function storeRoutes(ports: Ports) {
-  const { store } = ports
+  const storeOf = (c: Context) => ports.store.of(ownedBy(userOf(c)))
   return new Hono()
     .put('/store/items', async c => {
       const asked = await body(c, protocol.putItem)
       const { value: put, allowed } = await permit(ports, c, 'store:put', nameOf(asked))
       const { namespace, key, value, index, ttl } = put
       const ttl_ms = ttl == null ? ttl : Math.max(1, Math.round(ttl * MINUTE_MS))
-      await store.run([
+      await storeOf(c).run([
         {
           put: {
             namespace,
@@ -37,13 +39,13 @@ export function storeRoutes(ports: Ports) {
       const key = parse(protocol.itemName.shape.key, c.req.query('key'), 'key')
       const asked = nameOf({ namespace: path ? path.split('.') : [], key })
       const { value, allowed } = await permit(ports, c, 'store:get', asked)
-      const [item] = await store.run([{ get: { ...value, allowed, ...refreshing(c) } }])
+      const [item] = await storeOf(c).run([{ get: { ...value, allowed, ...refreshing(c) } }])
       return c.json(item === null ? null : wireItem(item as Item))
     })
     .delete('/store/items', async c => {
       const asked = nameOf(await body(c, protocol.itemName))
       const { value, allowed } = await permit(ports, c, 'store:delete', asked)
-      await store.run([{ put: { ...value, allowed, value: null } }])
+      await storeOf(c).run([{ put: { ...value, allowed, value: null } }])
       return c.body(null, 204)
     })
     .post('/store/items/search', async c => {
@@ -59,7 +61,7 @@ export function storeRoutes(ports: Ports) {
         ...(query && { query }),
         ...(refresh_ttl != null && { refresh: refresh_ttl }),
       }
-      const [items] = await store.run([{ search }])
+      const [items] = await storeOf(c).run([{ search }])
       return c.json({ items: (items as Item[]).map(wireItem) })
     })
     .post('/store/namespaces', async c => {
@@ -70,7 +72,7 @@ export function storeRoutes(ports: Ports) {
       if (namespace) match.push({ end: 'prefix', labels: namespace })
       if (suffix) match.push({ end: 'suffix', labels: suffix })
       const list = { match, allowed, limit: limit ?? 100, offset: offset ?? 0, ...(max_depth != null && { max_depth }) }
-      const [namespaces] = await store.run([{ list }])
+      const [namespaces] = await storeOf(c).run([{ list }])
       return c.json({ namespaces })
     })
 }

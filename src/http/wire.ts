@@ -66,7 +66,7 @@ export function extracted(thread: object, path: string): unknown {
 
 /** An assistant, or one of its versions. */
 export function wireAssistant<T extends AssistantVersion>(assistant: T) {
-  const { system: _, ...shown } = assistant as T & Partial<Assistant>
+  const { system: _, owner: __, ...shown } = assistant as T & Partial<Assistant>
   return {
     ...shown,
     config: JSON.parse(assistant.config),

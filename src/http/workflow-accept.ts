@@ -57,6 +57,7 @@ export async function acceptWorkflowRun(ports: Ports, c: Context) {
     request: run,
     plan: planText,
     metadata: made.value.metadata,
+    allowed: made.allowed,
     auth_user: user ? jsonText(user) : null,
     ...(key && { idempotency: { face: 'workflow', owner: user?.identity ?? '', key, body_hash } }),
   }

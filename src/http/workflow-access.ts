@@ -8,9 +8,10 @@ import { type Event, permit } from './access.ts'
 import { userOf } from './authentication.ts'
 import type { Ports } from './ports.ts'
 
-/** Who plans and sessions belong to; nobody where there are no handlers, and everybody shares them. */
+/** Who plans and sessions belong to: the user whom handlers know, the owner of the API key; '' for who shares or sees all. */
 export function ownerOf({ handlers }: Pick<Ports, 'handlers'>, c: Context): string {
-  return handlers ? (userOf(c)?.identity ?? '') : ''
+  const user = userOf(c)
+  return (handlers ? user?.identity : user?.key_owner) ?? ''
 }
 
 /** May this be done? Answers the owner of what it is done with. */

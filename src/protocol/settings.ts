@@ -86,10 +86,10 @@ function list() {
 
 /** What is wrong with an API key; it shows neither key nor hash. */
 function problemOf(entry: string): string | undefined {
-  const [, name, scopes] = /^([^:]+):[0-9a-f]{64}(?::(.*))?$/i.exec(entry) ?? []
+  const [, name, scopes] = /^([^:@]+(?:@[\w-]+)?):[0-9a-f]{64}(?::(.*))?$/i.exec(entry) ?? []
   if (name ? scopes === undefined : !entry.includes(':') && entry.length >= 16) return undefined
   if (!name || scopes === undefined) {
-    return 'use <name>:<SHA-256 of a key in hex>, with :<scope>+<scope> if it may not do everything, or keys of 16 characters or more, with commas; runloom keys create makes one'
+    return 'use <name>:<SHA-256 of a key in hex> or <name>@<owner>:<SHA-256>, with :<scope>+<scope> if it may not do everything, or keys of 16 characters or more, with commas; runloom keys create makes one'
   }
   try {
     return void readScopes(scopes)

@@ -1,5 +1,5 @@
 // Plans: compiled workflows, kept for good under their owner and hash (contracts: workflows §8).
-import sql from 'sql-template-tag'
+import sql, { empty } from 'sql-template-tag'
 import { RunloomError } from '../core/errors.ts'
 import { first, type Steps, transition } from '../db/database.ts'
 
@@ -19,11 +19,11 @@ export const keepPlan = transition(
   },
 )
 
-/** A plan's canonical text. */
+/** A plan's canonical text. Without an owner, anybody's: the same hash is the same text. */
 export const getPlan = transition(import.meta.url, 'getPlan', function* (key: PlanKey): Steps<string> {
   const { owner, plan_hash } = key
   const found = yield* first<{ plan: string }>(
-    sql`select plan from plans where owner = ${owner} and plan_hash = ${plan_hash}`,
+    sql`select plan from plans where plan_hash = ${plan_hash} ${owner ? sql`and owner = ${owner}` : empty} limit 1`,
   )
   if (!found) throw new RunloomError('not_found', `plan ${plan_hash} not found; compile its spec first`)
   return found.plan

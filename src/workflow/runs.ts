@@ -1,7 +1,7 @@
 // Workflow runs: runs like any other, of kind `workflow`, each on a hidden thread of its own (contracts: workflows §2).
 // Their statuses on the wire are a total map of a run's.
 import sql, { empty } from 'sql-template-tag'
-import { andAllowed, type Guarded } from '../core/access.ts'
+import { andAllowed, type Guarded, makerOf } from '../core/access.ts'
 import { type ClaimOptions, startRun } from '../core/claims.ts'
 import { RunloomError } from '../core/errors.ts'
 import type { ClaimedRun } from '../core/executor.ts'
@@ -19,7 +19,8 @@ import { findSession } from './sessions.ts'
 
 export type WorkflowStatus = 'running' | 'waiting' | 'succeeded' | 'failed' | 'canceled'
 
-export interface CreateWorkflowRun {
+/** `allowed` says whose it is. */
+export interface CreateWorkflowRun extends Guarded {
   run_id: string
   thread_id: string
   request: WorkflowRequest
@@ -55,7 +56,7 @@ export const createWorkflowRun = transition(
     const { owner, plan_hash, session_id } = request
     if (session_id !== undefined) yield* findSession({ owner, session_id })
     yield* keepPlan.steps({ owner, plan_hash, text })
-    yield* insertThread({ thread_id, metadata: jsonText(args.metadata), hidden: 1 })
+    yield* insertThread({ thread_id, metadata: jsonText(args.metadata), owner: makerOf(args.allowed), hidden: 1 })
     yield sql`
       insert into runs (run_id, thread_id, position, kind, assistant_id, status, metadata, kwargs, multitask_strategy,
         created_at, updated_at, not_before, crashes, auth_user)
@@ -130,7 +131,7 @@ export const listWorkflowRuns = transition(
       select run_id, runs.metadata, runs.created_at, ended_at, ${wireStatus} as status
       from runs join threads on threads.thread_id = runs.thread_id
       where kind = 'workflow' ${status === undefined ? empty : sql`and ${wireStatus} = ${status}`}
-      ${andAllowed(allowed, sql`threads.metadata`)}
+      ${andAllowed(allowed, sql`threads.`)}
       order by runs.created_at desc, run_id desc limit ${limit} offset ${offset}`)
     return rows.map(({ metadata, ...row }) => ({ ...row, plan_hash: JSON.parse(metadata).plan_hash }))
   },
@@ -158,7 +159,7 @@ function* statusOf({ run_id }: Run): Steps<WorkflowStatus> {
 function* findRun({ run_id, allowed }: RunOfOwner): Steps<Run> {
   const run = yield* first<Run>(sql`
     select runs.* from runs join threads on threads.thread_id = runs.thread_id
-    where run_id = ${run_id} and kind = 'workflow' ${andAllowed(allowed, sql`threads.metadata`)}`)
+    where run_id = ${run_id} and kind = 'workflow' ${andAllowed(allowed, sql`threads.`)}`)
   if (!run) throw new RunloomError('not_found', `run ${run_id} not found`)
   return run
 }

@@ -1,6 +1,6 @@
 // Sessions and their messages (contracts: workflows §14). A run that names one appends its answers when it has succeeded,
 // in the commit that ends it; what was said before, clients send as input themselves.
-import sql, { empty } from 'sql-template-tag'
+import sql, { empty, type Sql } from 'sql-template-tag'
 import { RunloomError } from '../core/errors.ts'
 import { newId } from '../core/ids.ts'
 import type { Json } from '../core/json.ts'
@@ -28,6 +28,7 @@ export interface SessionMessage {
 }
 
 interface SessionKey {
+  /** '' for a new session that is nobody's, and to find anybody's. */
   owner: string
   session_id: string
 }
@@ -69,7 +70,7 @@ export const listSessions = transition(
   'listSessions',
   function* ({ owner, customer_id, limit, offset }: SessionList): Steps<{ sessions: Session[]; more: boolean }> {
     const found = yield* all<Session>(sql`
-      ${sessions} where owner = ${owner} ${customer_id === undefined ? empty : sql`and customer_id = ${customer_id}`}
+      ${sessions} where ${ofOwner(owner)} ${customer_id === undefined ? empty : sql`and customer_id = ${customer_id}`}
       order by updated_at desc, session_id desc limit ${limit + 1} offset ${offset}`)
     return { sessions: found.slice(0, limit), more: found.length > limit }
   },
@@ -170,9 +171,13 @@ const sessions = sql`
   from sessions`
 
 export function* findSession({ owner, session_id }: SessionKey): Steps<Session> {
-  const found = yield* first<Session>(sql`${sessions} where session_id = ${session_id} and owner = ${owner}`)
+  const found = yield* first<Session>(sql`${sessions} where session_id = ${session_id} and ${ofOwner(owner)}`)
   if (!found) throw new RunloomError('not_found', `session ${session_id} not found`)
   return found
+}
+
+function ofOwner(owner: string): Sql {
+  return owner ? sql`owner = ${owner}` : sql`1 = 1`
 }
 
 function* messagesOf(session_id: string): Steps<SessionMessage[]> {

@@ -2,6 +2,7 @@
 // that is not in the table fails the first test, one that forgets to ask or to filter fails another.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { namedHash } from '../../src/core/api-keys.ts'
 import { newId } from '../../src/core/ids.ts'
 import { SCOPES } from '../../src/protocol/scopes.ts'
 import { eventually } from '../api/harness.ts'
@@ -224,27 +225,43 @@ const TABLE: Record<string, (world: World) => Case> = {
 }
 
 const V1 = '/api/v1'
+/** Each is sent as it is called; the last has no owner. */
+const KEYS = [
+  namedHash('first@alice', 'alice'),
+  namedHash('second@alice', 'alice-2'),
+  namedHash('first@bob', 'bob'),
+  namedHash('operator', 'operator'),
+]
 const NO_WORKFLOW = { plan_hash: '0'.repeat(64), run_id: newId(), session_id: newId(), pending: {}, call_id: '' }
 
 forEachDatabase('every route', open => {
   let server: AuthServer
   let denying: AuthServer
+  let keyed: AuthServer
   before(async () => {
+    keyed = await startAuthServer(await open(), 'keys.json', { RUNLOOM_API_KEYS: KEYS.join(',') })
     server = await startAuthServer(await open(), 'langgraph.json')
     denying = await startAuthServer(await open(), 'scripted.json')
   })
   after(async () => {
     await server.close()
     await denying.close()
+    await keyed.close()
   })
 
-  const alice = async (method: string, path: string, body?: unknown, token = 'alice') => {
-    const { status, json } = await server.call(token, method, path, body)
+  const alice = async (method: string, path: string, body?: unknown, token = 'alice', on = server) => {
+    const { status, json } = await on.call(token, method, path, body)
     assert.ok(status < 300, `${method} ${path} is ${status}: ${JSON.stringify(json)}`)
     return json
   }
 
-  async function world(route = ''): Promise<World> {
+  const asAlice =
+    (on: AuthServer, token = 'alice') =>
+    (method: string, path: string, body?: unknown) =>
+      alice(method, path, body, token, on)
+
+  async function world(route = '', on = server): Promise<World> {
+    const alice = asAlice(on)
     const mark = `mark-${newId()}`
     const metadata = { mark }
     const { assistant_id } = await alice('POST', '/assistants', { graph_id: 'steps', metadata })
@@ -279,11 +296,12 @@ forEachDatabase('every route', open => {
       cron_id,
       feedback_id: feedback.feedback_id,
       talk_id: talk.thread_id,
-      workflow: route.includes(V1) ? await workflow(mark) : NO_WORKFLOW,
+      workflow: route.includes(V1) ? await workflow(mark, on) : NO_WORKFLOW,
     }
   }
 
-  async function workflow(mark: string): Promise<World['workflow']> {
+  async function workflow(mark: string, on: AuthServer): Promise<World['workflow']> {
+    const alice = asAlice(on)
     const { plan_hash } = await alice('POST', `${V1}/workflows/compile`, { ...WORKFLOW, name: mark })
     const { run_id } = await alice('POST', `${V1}/runs`, { plan_hash })
     const { id: session_id } = await alice('POST', `${V1}/sessions`, { customer_id: mark })
@@ -293,19 +311,24 @@ forEachDatabase('every route', open => {
     return { plan_hash, run_id, session_id, pending, call_id: tool_calls[0].tool_call.id }
   }
 
-  /** All that alice has, as she sees it. */
-  async function look({ mark, assistant_id, thread_id, run_id, waiting, cron_id }: World) {
+  /** All that alice has, as she sees it, or who else may. */
+  async function look(
+    { mark, assistant_id, thread_id, run_id, waiting, cron_id }: World,
+    on = server,
+    token = 'alice',
+  ) {
+    const alice = asAlice(on, token)
     return Promise.all([
+      alice('GET', `/threads/${thread_id}/runs/${run_id}/webhooks`),
       alice('GET', `/assistants/${assistant_id}`),
       alice('GET', `/threads/${thread_id}`),
       alice('GET', `/threads/${thread_id}/state`),
       alice('GET', `/threads/${thread_id}/runs`),
       alice('GET', `/threads/${waiting.thread_id}/runs/${waiting.run_id}`),
       alice('GET', `/runs/crons/${cron_id}`),
-      alice('POST', '/store/items/search', { namespace_prefix: [mark] }),
       alice('POST', '/threads/count', { metadata: { mark } }),
       alice('GET', `/api/runs/${run_id}/feedback`),
-      alice('GET', `/threads/${thread_id}/runs/${run_id}/webhooks`),
+      alice('POST', '/store/items/search', { namespace_prefix: [mark] }),
     ])
   }
 
@@ -325,7 +348,7 @@ forEachDatabase('every route', open => {
       await t.test(route, async () => {
         const [method = ''] = route.split(' ')
         const mine = await world(route)
-        await eventually(async () => assert.equal((await look(mine)).at(-1)[0].status, 'delivered'))
+        await eventually(async () => assert.equal((await look(mine))[0][0].status, 'delivered'))
         const [foreign, path, body] = entry(mine)
         const before = await look(mine)
         const needs = needsOf(route)
@@ -343,6 +366,30 @@ forEachDatabase('every route', open => {
         assert.deepEqual(await look(mine), before)
         const owner = await alice(method, path, body, limited('alice', ...only))
         if (typeof foreign === 'object') assert.notDeepEqual(owner, foreign.body)
+      })
+    }
+  })
+
+  test('what the keys of one owner make, another sees not and changes not; a second key of the owner may do it all', async t => {
+    for (const [route, entry] of Object.entries(TABLE)) {
+      await t.test(route, async () => {
+        const [method = ''] = route.split(' ')
+        const mine = await world(route, keyed)
+        await eventually(async () => assert.equal((await look(mine, keyed))[0][0].status, 'delivered'))
+        const [foreign, path, body] = entry(mine)
+        const before = await look(mine, keyed)
+        // Items of one name are another's own: an owner has a store of their own.
+        const ownItem = /^(PUT|DELETE) .*\/store\/items$/.test(route)
+        const { status, json } = await keyed.call('bob', method, path, body)
+        const expected = typeof foreign === 'number' ? foreign : foreign === 'asked' && status < 300 ? status : 200
+        assert.equal(status, ownItem ? 204 : expected, `bob: ${JSON.stringify(json)}`)
+        if (typeof foreign === 'object') assert.deepEqual(json, foreign.body)
+        assert.deepEqual(await look(mine, keyed), before)
+        assert.doesNotMatch(JSON.stringify(before), /"owner"|key_owner/)
+        // Last are the items, which an operator sees below their owner's label.
+        assert.deepEqual((await look(mine, keyed, 'operator')).slice(0, -1), before.slice(0, -1))
+        const again = await asAlice(keyed, 'alice-2')(method, path, body)
+        if (typeof foreign === 'object') assert.notDeepEqual(again, foreign.body)
       })
     }
   })

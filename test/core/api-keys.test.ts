@@ -29,3 +29,22 @@ test('a key is found by itself or by its hash, and by nothing else', () => {
   }
   assert.doesNotMatch(inspect(keys, { depth: 9 }), /a-plain-key/)
 })
+
+test('keys of one owner are one user; a key that has an owner’s name but is not theirs is refused', () => {
+  const [one, two, mine] = [newApiKey(), newApiKey(), newApiKey()]
+  const entries = [namedHash('old@team-a', one), namedHash('new@team-a', two, ['runs:read']), namedHash('mine', mine)]
+  const keys = new ApiKeys(entries)
+  assert.deepEqual(
+    [one, two].map(key => [keys.find(key)?.identity, keys.find(key)?.key_owner, keys.find(key)?.display_name]),
+    [
+      ['team-a', 'team-a', 'old'],
+      ['team-a', 'team-a', 'new'],
+    ],
+  )
+  assert.deepEqual(keys.find(two)?.permissions, ['runs:read'])
+  assert.equal('key_owner' in (keys.find(mine) ?? {}), false)
+  assert.throws(() => new ApiKeys([...entries, namedHash('team-a', newApiKey())]), /"team-a" is an owner/)
+  for (const name of ['a@b@c', 'a@', 'a@b.c']) {
+    assert.throws(() => new ApiKeys([namedHash(name, one)]), /is no name of a key/)
+  }
+})

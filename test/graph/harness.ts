@@ -99,7 +99,7 @@ export class TestServer {
     const execute = graphExecutor({
       db,
       graphs: this.graphs,
-      store: this.store,
+      storeOf: () => this.store,
       cache: new StateCache(),
       limits: LIMITS,
     })
