@@ -65,6 +65,13 @@ const MIGRATIONS: readonly string[] = [
   create index threads_expired on threads (expires_at) where expires_at is not null;
   create index threads_created on threads (created_at, thread_id);
 
+  -- thread_id: null once the thread is gone, until the folder is removed from the disk.
+  create table thread_folders (
+    folder text primary key,
+    thread_id text unique references threads (thread_id) on delete set null
+  );
+  create index thread_folders_abandoned on thread_folders (folder) where thread_id is null;
+
   -- retained_from: when the run ended, until retention has removed its events.
   create table runs (
     run_id text primary key,
