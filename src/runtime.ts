@@ -12,16 +12,19 @@ import { syncSystemAssistants } from './core/assistants.ts'
 import { Children } from './core/children.ts'
 import { sweep, voidLeases } from './core/claims.ts'
 import { Deliverer } from './core/deliverer.ts'
+import { Documents } from './core/documents.ts'
 import { prepareVectors } from './core/item-vectors.ts'
 import { sweepItems } from './core/items.ts'
 import { errorFields, type Logger } from './core/logger.ts'
 import { QueueGate } from './core/queue.ts'
 import { userOfRun } from './core/runs.ts'
 import { Scheduler } from './core/scheduler.ts'
+import { ThreadFiles } from './core/thread-files.ts'
 import { ThreadLog } from './core/thread-log.ts'
 import { sweepThreads } from './core/thread-prune.ts'
 import type { Ttl } from './core/threads.ts'
 import { Ticker } from './core/ticker.ts'
+import { Uploads } from './core/uploads.ts'
 import { WebhookPolicy } from './core/webhook-policy.ts'
 import { voidDeliveryLeases } from './core/webhooks.ts'
 import { Worker } from './core/worker.ts'
@@ -49,6 +52,7 @@ import { headerPicker } from './http/headers.ts'
 import { Metrics } from './http/metrics.ts'
 import type { Ports } from './http/ports.ts'
 import { webhookBody } from './http/webhooks.ts'
+import { uploadLimits } from './protocol/files.ts'
 import { workflowExecutor } from './workflow/executor.ts'
 import { NO_TOOLS } from './workflow/server-tools.ts'
 
@@ -102,6 +106,9 @@ export async function startRuntime(config: Config, { logger, work = true }: Runt
     logger('error', 'the event log cannot be written, trying again', errorFields(error)),
   )
   const threads = new ThreadLog(db, bus)
+  const files = new ThreadFiles({ db, folder: dataFolder(config), logger })
+  const documents = documentsOf(config, logger)
+  const uploads = new Uploads({ files, documents, limits: uploadLimits.parse(config.agent.uploads) })
   const models = new ModelsByName(config.model, config.env)
   const graphs = await deployedGraphs(config, models, logger)
   await db
@@ -147,6 +154,7 @@ export async function startRuntime(config: Config, { logger, work = true }: Runt
     },
   )
   if (work) worker.start()
+  files.start()
   const sweeping = setInterval(() => void sweepAll(db, config.replay_retention_ms, logger), SWEEP_MS)
   const version = packageVersion()
   const ttl = threadTtl(config)
@@ -156,6 +164,8 @@ export async function startRuntime(config: Config, { logger, work = true }: Runt
     db,
     log,
     threads,
+    files,
+    uploads,
     bus,
     worker,
     gate: new QueueGate(queue),
@@ -213,6 +223,8 @@ export async function startRuntime(config: Config, { logger, work = true }: Runt
     await scheduler?.close()
     await worker.close()
     await deliverer?.close()
+    await documents?.close()
+    await files.close()
     await threads.close()
     await log.close()
     await bus.close()
@@ -229,6 +241,13 @@ export async function startRuntime(config: Config, { logger, work = true }: Runt
 /** Where files of this server may be kept: beside its database, where that is a file. */
 function dataFolder({ database_url, data }: Config): string {
   return database_url.startsWith('sqlite:') ? dirname(database_url.slice('sqlite:'.length)) : data
+}
+
+/** What converts uploaded documents, where the configuration wants that. */
+function documentsOf({ agent: { uploads } }: Config, logger: Logger): Documents | undefined {
+  return uploads.convert_documents
+    ? new Documents({ timeout_ms: uploads.convert_timeout_seconds * 1000, logger })
+    : undefined
 }
 
 /** The store as `store` of langgraph.json has it. */

@@ -14,7 +14,9 @@ export function slidesMarkdown(files: ArchiveFiles): string {
 /** In their order. */
 function slidesOf(files: ArchiveFiles): Element[] {
   const relations = parsed(files, 'ppt/_rels/presentation.xml.rels')
-  const targets = new Map(all(relations, 'Relationship').map(one => [one.getAttribute('Id'), one.getAttribute('Target')]))
+  const targets = new Map(
+    all(relations, 'Relationship').map(one => [one.getAttribute('Id'), one.getAttribute('Target')]),
+  )
   return all(parsed(files, 'ppt/presentation.xml'), 'p:sldId').map(slide => {
     const target = targets.get(slide.getAttribute('r:id')) ?? ''
     return parsed(files, target.startsWith('/') ? target.slice(1) : posix.join('ppt', target))

@@ -60,12 +60,17 @@ async function officeMarkdown(bytes: Buffer): Promise<string> {
   const files = inflated(bytes)
   if (files['word/document.xml']) {
     const convertImage = mammoth.images.imgElement(async () => ({ src: '' }))
-    const { value } = await mammoth.convertToHtml({ buffer: packed(files) }, { convertImage, externalFileAccess: false })
+    const { value } = await mammoth.convertToHtml(
+      { buffer: packed(files) },
+      { convertImage, externalFileAccess: false },
+    )
     return htmlMarkdown(value)
   }
   if (files['xl/workbook.xml']) {
     const sheets = await readSheets(packed(files))
-    return sheets.map(({ sheet, data }) => `## ${sheet}\n\n${markdownTable(data.map(row => row.map(cell)))}`).join('\n\n')
+    return sheets
+      .map(({ sheet, data }) => `## ${sheet}\n\n${markdownTable(data.map(row => row.map(cell)))}`)
+      .join('\n\n')
   }
   if (files['ppt/presentation.xml']) return slidesMarkdown(files)
   throw new Error('it is an archive, but of no document')

@@ -98,7 +98,8 @@ export class ThreadFiles {
     for (const name of (await readdir(found.path)).sort()) {
       const stats = await lstat(join(found.path, name)).catch(absent)
       const kind = stats?.isFile() ? 'file' : stats?.isDirectory() ? 'folder' : undefined
-      if (stats && kind) entries.push({ name, kind, size: kind === 'file' ? stats.size : 0, modified_ms: stats.mtimeMs })
+      if (stats && kind)
+        entries.push({ name, kind, size: kind === 'file' ? stats.size : 0, modified_ms: stats.mtimeMs })
     }
     return entries
   }

@@ -32,15 +32,13 @@ export const claimFolder = transition(
 )
 
 /** Folders whose thread is gone. */
-export const abandonedFolders = transition(
-  import.meta.url,
-  'abandonedFolders',
-  function* (limit: number): Steps<string[]> {
-    const rows = yield* all<{ folder: string }>(sql`
+export const abandonedFolders = transition(import.meta.url, 'abandonedFolders', function* (limit: number): Steps<
+  string[]
+> {
+  const rows = yield* all<{ folder: string }>(sql`
       select folder from thread_folders where thread_id is null order by folder limit ${limit}`)
-    return rows.map(row => row.folder)
-  },
-)
+  return rows.map(row => row.folder)
+})
 
 /** It has been removed. */
 export const forgetFolder = transition(import.meta.url, 'forgetFolder', function* (folder: string): Steps<void> {

@@ -50,7 +50,8 @@ export class Uploads {
       files.push(text === undefined ? file : { ...file, ...(await this.#addMarkdown(thread_id, name, text)) })
     }
     const count = `${files.length} ${files.length === 1 ? 'file' : 'files'} uploaded`
-    const skipped = skipped_files.length > 0 ? `; skipped, because a link has the name: ${skipped_files.join(', ')}` : ''
+    const skipped =
+      skipped_files.length > 0 ? `; skipped, because a link has the name: ${skipped_files.join(', ')}` : ''
     return { success: skipped_files.length === 0, files, message: count + skipped, skipped_files }
   }
 
