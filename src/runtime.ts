@@ -13,21 +13,24 @@ import { syncSystemAssistants } from './core/assistants.ts'
 import { Children } from './core/children.ts'
 import { sweep, voidLeases } from './core/claims.ts'
 import { Deliverer } from './core/deliverer.ts'
+import { Documents } from './core/documents.ts'
 import { prepareVectors } from './core/item-vectors.ts'
 import { sweepItems } from './core/items.ts'
 import { errorFields, type Logger } from './core/logger.ts'
 import { QueueGate } from './core/queue.ts'
 import { userOfRun } from './core/runs.ts'
 import { Scheduler } from './core/scheduler.ts'
+import { ThreadFiles } from './core/thread-files.ts'
 import { ThreadLog } from './core/thread-log.ts'
 import { sweepThreads } from './core/thread-prune.ts'
 import type { Ttl } from './core/threads.ts'
 import { Ticker } from './core/ticker.ts'
+import { Uploads } from './core/uploads.ts'
 import { WebhookPolicy } from './core/webhook-policy.ts'
 import { voidDeliveryLeases } from './core/webhooks.ts'
 import { Worker } from './core/worker.ts'
 import { type Database, openDatabase } from './db/database.ts'
-import { migrate } from './db/migrations.ts'
+import { migrate } from './db/migrate.ts'
 import { lockSqliteFile } from './db/sqlite.ts'
 import { type Bus, LocalBus } from './events/bus.ts'
 import { EventLog } from './events/event-log.ts'
@@ -50,6 +53,7 @@ import { headerPicker } from './http/headers.ts'
 import { Metrics } from './http/metrics.ts'
 import type { Ports } from './http/ports.ts'
 import { webhookBody } from './http/webhooks.ts'
+import { uploadLimits } from './protocol/files.ts'
 import { workflowExecutor } from './workflow/executor.ts'
 import { NO_TOOLS } from './workflow/server-tools.ts'
 
@@ -110,6 +114,9 @@ export async function startRuntime(
     logger('error', 'the event log cannot be written, trying again', errorFields(error)),
   )
   const threads = new ThreadLog(db, bus)
+  const files = new ThreadFiles({ db, folder: dataFolder(config), logger })
+  const documents = documentsOf(config, logger)
+  const uploads = new Uploads({ files, documents, limits: uploadLimits.parse(config.agent.uploads) })
   const models = new ChatModels(config.agent.models, config.model, config.env)
   const graphs = await deployedGraphs(config, models, logger)
   await db
@@ -155,6 +162,7 @@ export async function startRuntime(
     },
   )
   if (work) worker.start()
+  files.start()
   const sweeping = setInterval(() => void sweepAll(db, config.replay_retention_ms, logger), SWEEP_MS)
   const version = packageVersion()
   const ttl = threadTtl(config)
@@ -164,6 +172,8 @@ export async function startRuntime(
     db,
     log,
     threads,
+    files,
+    uploads,
     bus,
     worker,
     gate: new QueueGate(queue),
@@ -220,6 +230,8 @@ export async function startRuntime(
     await scheduler?.close()
     await worker.close()
     await deliverer?.close()
+    await documents?.close()
+    await files.close()
     await threads.close()
     await log.close()
     await bus.close()
@@ -237,6 +249,13 @@ export async function startRuntime(
 /** Where files of this server may be kept: beside its database, where that is a file. */
 function dataFolder({ database_url, data }: Config): string {
   return database_url.startsWith('sqlite:') ? dirname(database_url.slice('sqlite:'.length)) : data
+}
+
+/** What converts uploaded documents, where the configuration wants that. */
+function documentsOf({ agent: { uploads } }: Config, logger: Logger): Documents | undefined {
+  return uploads.convert_documents
+    ? new Documents({ timeout_ms: uploads.convert_timeout_seconds * 1000, logger })
+    : undefined
 }
 
 /** The store as `store` of langgraph.json has it. */

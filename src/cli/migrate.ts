@@ -1,7 +1,7 @@
 // `runloom migrate`: the schema alone, for deployments that migrate before they start.
 import type { Config } from '../config.ts'
 import { openDatabase } from '../db/database.ts'
-import { migrate } from '../db/migrations.ts'
+import { migrate } from '../db/migrate.ts'
 
 export async function migrateOnly({ database_url }: Config): Promise<void> {
   const db = await openDatabase(database_url, { inline: true })

@@ -3,6 +3,7 @@
 export type ErrorCode =
   | 'invalid' // the request is wrong; the message names the field and what to do
   | 'no_graph' // the thread has none that could be asked
+  | 'too_large' // more bytes, or more files, than are taken
   | 'malformed' // the request makes no sense at all, whatever its fields are
   | 'unauthenticated' // nobody known asks
   | 'forbidden' // who asks may not

@@ -1,10 +1,6 @@
 // The schema, as numbered migrations in one SQL for both databases. Later ones expand, then contract, so that a newer
-// and an older process can share a database for a while; a database newer than this code is refused.
-import sql, { raw } from 'sql-template-tag'
-import { all, type Database, first, type Steps, transition } from './database.ts'
-import { POSTGRES_FUNCTIONS } from './dialect.ts'
-
-const MIGRATIONS: readonly string[] = [
+// and an older process can share a database for a while.
+export const MIGRATIONS: readonly string[] = [
   `
   -- owner, here and below: of the API key that made it; '' is nobody's.
   create table assistants (
@@ -67,6 +63,13 @@ const MIGRATIONS: readonly string[] = [
   create index threads_due on threads (due_at) where due_at is not null;
   create index threads_expired on threads (expires_at) where expires_at is not null;
   create index threads_created on threads (created_at, thread_id);
+
+  -- thread_id: null once the thread is gone, until the folder is removed from the disk.
+  create table thread_folders (
+    folder text primary key,
+    thread_id text unique references threads (thread_id) on delete set null
+  );
+  create index thread_folders_abandoned on thread_folders (folder) where thread_id is null;
 
   -- retained_from: when the run ended, until retention has removed its events.
   create table runs (
@@ -362,35 +365,3 @@ const MIGRATIONS: readonly string[] = [
   );
   `,
 ]
-
-/** Brings the schema up to date under a lock. Throws when the database was migrated by newer code. Returns the version. */
-export async function migrate(db: Database): Promise<number> {
-  return db.run(applyMigrations, db.dialect)
-}
-
-export const applyMigrations = transition(
-  import.meta.url,
-  'applyMigrations',
-  function* (dialect: Database['dialect']): Steps<number> {
-    if (dialect === 'postgres') yield sql`select pg_advisory_xact_lock(7285012)`
-    yield sql`create table if not exists schema_version (version integer not null)`
-    const known =
-      (yield* first<{ version: number }>(sql`select max(version) as version from schema_version`))?.version ?? 0
-    if (known > MIGRATIONS.length) {
-      throw new Error(
-        `the database has schema version ${known}, this Runloom knows ${MIGRATIONS.length}; run the newer Runloom, or restore a backup`,
-      )
-    }
-    if (dialect === 'postgres' && known < MIGRATIONS.length) yield raw(POSTGRES_FUNCTIONS)
-    for (const migration of MIGRATIONS.slice(known)) {
-      for (const statement of statementsOf(migration)) yield* all(raw(statement))
-    }
-    if (known < MIGRATIONS.length) yield sql`insert into schema_version (version) values (${MIGRATIONS.length})`
-    return MIGRATIONS.length
-  },
-)
-
-function statementsOf(migration: string): string[] {
-  const text = migration.replace(/--.*$/gm, '')
-  return text.split(';').filter(statement => statement.trim() !== '')
-}

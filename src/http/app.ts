@@ -10,6 +10,7 @@ import { crossOrigin } from './cross-origin.ts'
 import { type Around, mountAround } from './custom-app.ts'
 import { errorHandler } from './errors.ts'
 import { gatewayRoutes } from './gateway.ts'
+import { isUpload } from './gateway-uploads.ts'
 import { headerPicker } from './headers.ts'
 import { permissions } from './permissions.ts'
 import type { Ports } from './ports.ts'
@@ -39,7 +40,7 @@ export function createApp(ports: Ports, { log_requests, custom, page }: AppOptio
   const app = new Hono({ getPath: pathBelow(http.mount_prefix) }).basePath(http.mount_prefix)
   app.use(requestLog({ logger, headers: headerPicker(http.logging_headers), every: log_requests }))
   app.use(crossOrigin(http.cors))
-  app.use(limitedBody(limits.max_body_bytes))
+  app.use(limitedBody(limits.max_body_bytes, isUpload))
   const [onError, onV1Error] = [errorHandler(logger), v1ErrorHandler(logger)]
   const isV1 = (c: Context) => c.req.path.startsWith(`${http.mount_prefix}${V1}/`)
   app.onError((error, c) => (isV1(c) ? onV1Error : onError)(error, c))

@@ -163,6 +163,7 @@ async function remove(ports: Ports, c: Context, key: AssistantKey): Promise<stri
     )) {
       for (const run_id of stopped ?? []) announceStop(ports, run_id)
     }
+    ports.files.wake()
   }
   for (;;) {
     const runs = await db.run(runsOfAssistant, page)

@@ -41,11 +41,7 @@ const ANSWERS: Readonly<Record<string, object>> = {
 const THREAD_ANSWERS: Readonly<Record<string, object>> = {
   goal: { goal: null },
   'mcp-tasks': [],
-  'uploads/list': { files: [], count: 0 },
 }
-
-/** The page asks before it has created the thread. */
-const UPLOAD_LIMITS = { max_files: 0, max_file_size: 0, max_total_size: 0 }
 
 const NO_CHANGES = {
   available: false,
@@ -65,7 +61,7 @@ const NO_CHANGES = {
 
 /** What this server does not have, by the paths where it would be; what is answered above is not refused. */
 const UNSUPPORTED: Readonly<Record<string, readonly string[]>> = {
-  'file uploads': ['/threads/:thread_id/uploads', '/threads/:thread_id/uploads/:name'],
+  'editing of artifacts': ['/threads/:thread_id/artifacts/:path{.+}'],
   'branches of a thread': ['/threads/:thread_id/branches'],
   'compacting a thread': ['/threads/:thread_id/compact'],
   goals: ['/threads/:thread_id/goal'],
@@ -88,7 +84,6 @@ export function gatewayUiRoutes(ports: Ports) {
     })
   }
   app
-    .get('/threads/:thread_id/uploads/limits', c => c.json(UPLOAD_LIMITS))
     .post('/threads/:thread_id/suggestions', async c => {
       await body(c, protocol.suggestions)
       return c.json({ suggestions: [] })

@@ -6,6 +6,7 @@ import { threadId } from '../protocol/gateway.ts'
 import { assistantRoutes } from './assistants.ts'
 import { userOf } from './authentication.ts'
 import { listedErrors, parse } from './errors.ts'
+import { gatewayArtifactRoutes } from './gateway-artifacts.ts'
 import { gatewayDataRoutes } from './gateway-data.ts'
 import { assistantNamed } from './gateway-face.ts'
 import { gatewayModelRoutes } from './gateway-models.ts'
@@ -13,6 +14,7 @@ import { gatewayReplayRoutes } from './gateway-replay.ts'
 import { statelessRunRoutes, threadRunRoutes } from './gateway-runs.ts'
 import { stateFace, threadFace } from './gateway-threads.ts'
 import { gatewayUiRoutes } from './gateway-ui.ts'
+import { gatewayUploadRoutes } from './gateway-uploads.ts'
 import type { Ports } from './ports.ts'
 import { stateRoutes } from './states.ts'
 import { threadRoutes } from './threads.ts'
@@ -28,9 +30,15 @@ export function gatewayRoutes(ports: Ports): Hono {
     parse(threadId, c.req.param('thread_id'), 'thread_id')
     await next()
   })
-  if (!disable_threads)
-    for (const routes of [gatewayDataRoutes, gatewayModelRoutes, gatewayUiRoutes, gatewayReplayRoutes])
-      app.route('/', routes(ports))
+  const onThreads = [
+    gatewayDataRoutes,
+    gatewayModelRoutes,
+    gatewayUploadRoutes,
+    gatewayArtifactRoutes,
+    gatewayUiRoutes,
+    gatewayReplayRoutes,
+  ]
+  if (!disable_threads) for (const routes of onThreads) app.route('/', routes(ports))
   if (disable_runs) app.all('/threads/:thread_id/runs/*', off('disable_runs'))
   else app.route('/', threadRunRoutes(ports))
   if (disable_threads) app.all('/threads/*', off('disable_threads'))

@@ -25,7 +25,7 @@ export function openApi(http: HttpConfig, version: string): object {
   }
 }
 
-function described({ method, path, tag, summary, body, query, answer }: Operation): object {
+function described({ method, path, tag, summary, body, query, files, answer }: Operation): object {
   const names = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name as string)
   const parameters = [
     ...names.map(name => ({ name, in: 'path', required: true, schema: { type: 'string' } })),
@@ -37,6 +37,7 @@ function described({ method, path, tag, summary, body, query, answer }: Operatio
     summary,
     ...(parameters.length > 0 && { parameters }),
     ...(body && { requestBody: { content: json(reference(body)) } }),
+    ...(files && { requestBody: { content: multipart(files) } }),
     responses: { ...answers(answer), default: { description: 'What went wrong', content: json(reference('Error')) } },
   }
 }
@@ -53,6 +54,8 @@ function answers(answer: Operation['answer']): object {
       return { 202: { description: 'The run will stop' }, 204: { description: 'The run has stopped' } }
     case 'text':
       return { 200: { description: 'Text', content: { 'text/*': { schema: { type: 'string' } } } } }
+    case 'file':
+      return { 200: { description: 'Its content', content: { '*/*': {} } } }
     default:
       return { 200: { description: 'Done', content: json(answer === 'json' ? {} : { type: answer }) } }
   }
@@ -60,6 +63,12 @@ function answers(answer: Operation['answer']): object {
 
 function json(schema: object): object {
   return { 'application/json': { schema } }
+}
+
+function multipart(field: string): object {
+  const file = { type: 'string', contentMediaType: 'application/octet-stream' }
+  const properties = { [field]: { type: 'array', items: file } }
+  return { 'multipart/form-data': { schema: { type: 'object', properties, required: [field] } } }
 }
 
 function reference(name: SchemaName | 'Error'): object {

@@ -62,8 +62,10 @@ export interface Operation {
   summary: string
   body?: SchemaName
   query?: Record<string, z.ZodType>
+  /** The field of a multipart body that has the files. */
+  files?: string
   /** `json` is any; `cancel` is 202, or 204 for who waits; `text` is no JSON. */
-  answer: 'json' | 'object' | 'array' | 'integer' | 'stream' | 'empty' | 'cancel' | 'text'
+  answer: 'json' | 'object' | 'array' | 'integer' | 'stream' | 'empty' | 'cancel' | 'text' | 'file'
 }
 
 /** A line of the table. */
@@ -72,7 +74,7 @@ export type Row = [
   scope: Needs,
   answer: Operation['answer'],
   summary: string,
-  more?: Pick<Operation, 'body' | 'query'>,
+  more?: Pick<Operation, 'body' | 'query' | 'files'>,
 ]
 
 const select = z.array(z.string())

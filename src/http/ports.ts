@@ -4,8 +4,10 @@ import type { ChatModels } from '../agent/models.ts'
 import type { SizeLimits } from '../core/limits.ts'
 import type { Logger } from '../core/logger.ts'
 import type { QueueGate } from '../core/queue.ts'
+import type { ThreadFiles } from '../core/thread-files.ts'
 import type { ThreadLog } from '../core/thread-log.ts'
 import type { Ttl } from '../core/threads.ts'
+import type { Uploads } from '../core/uploads.ts'
 import type { WebhookPolicy } from '../core/webhook-policy.ts'
 import type { Worker } from '../core/worker.ts'
 import type { Database } from '../db/database.ts'
@@ -25,6 +27,8 @@ export interface Ports {
   db: Database
   log: EventLog
   threads: ThreadLog
+  files: ThreadFiles
+  uploads: Uploads
   bus: Bus
   worker: Worker
   /** Every run that HTTP creates goes through it. */

@@ -99,6 +99,7 @@ export function threadRoutes(ports: Ports, face: ThreadFace = langgraph) {
     .delete(one, async c => {
       const key = await onThread(ports, c, 'threads:delete')
       for (const run_id of await db.run(face.deleteThread, key)) announceStop(ports, run_id)
+      ports.files.wake()
       return face.deleted(c)
     })
     .post(`${one}/copy`, async c => {
@@ -106,7 +107,12 @@ export function threadRoutes(ports: Ports, face: ThreadFace = langgraph) {
       const copy_id = newId()
       const metadata: Record<string, unknown> = {}
       const { value } = await permit(ports, c, 'threads:create', { thread_id: copy_id, metadata, if_exists: 'raise' })
-      return c.json(await wire(await db.run(copyThread, { ...source, copy_id, metadata: value.metadata })))
+      const copy = await db.run(copyThread, { ...source, copy_id, metadata: value.metadata })
+      await ports.files.copy(source.thread_id, copy_id).catch(async error => {
+        await db.run(deleteThread, { thread_id: copy_id })
+        throw error
+      })
+      return c.json(await wire(copy))
     })
     .get(`${one}/storage`, async c => c.json(await db.run(threadStorage, await onThread(ports, c, 'threads:read'))))
 }
@@ -152,6 +158,7 @@ function remover(ports: Ports) {
   return async (key: ThreadKey): Promise<boolean> => {
     try {
       for (const run_id of await ports.db.run(deleteThread, key)) announceStop(ports, run_id)
+      ports.files.wake()
       return true
     } catch (error) {
       if (error instanceof RunloomError && error.code === 'not_found') return false

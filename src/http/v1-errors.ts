@@ -15,6 +15,7 @@ const REQUEST_ID = 'x-modelrelay-request-id'
 const FACE: Record<ErrorCode, [ContentfulStatusCode, string]> = {
   invalid: [400, 'VALIDATION_ERROR'],
   malformed: [400, 'INVALID_INPUT'],
+  too_large: [413, 'INVALID_INPUT'],
   no_graph: [400, 'INVALID_INPUT'],
   unauthenticated: [401, 'UNAUTHORIZED'],
   forbidden: [403, 'FORBIDDEN'],

@@ -20,7 +20,7 @@ import {
   transition,
   type Value,
 } from '../../src/db/database.ts'
-import { migrate } from '../../src/db/migrations.ts'
+import { migrate } from '../../src/db/migrate.ts'
 import { type Bus, LocalBus } from '../../src/events/bus.ts'
 import { EventLog } from '../../src/events/event-log.ts'
 import { type EventRow, type NewEvent, type RunEvent, type Slice, eventsOf as single } from '../../src/events/log.ts'

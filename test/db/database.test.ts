@@ -15,7 +15,7 @@ import {
   type Row,
   type Statement,
 } from '../../src/db/database.ts'
-import { migrate } from '../../src/db/migrations.ts'
+import { migrate } from '../../src/db/migrate.ts'
 import { forEachDatabase } from '../support/databases.ts'
 import { execute, increment, lockBoth, portable, refuse } from './transitions.ts'
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import sql from 'sql-template-tag'
 import { type Database, openDatabase } from '../../src/db/database.ts'
-import { migrate } from '../../src/db/migrations.ts'
+import { migrate } from '../../src/db/migrate.ts'
 import { forEachDatabase } from '../support/databases.ts'
 import { execute, portable } from './transitions.ts'
 

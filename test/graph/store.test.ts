@@ -4,7 +4,7 @@ import { Annotation, type LangGraphRunnableConfig, MemorySaver, START, StateGrap
 import { InMemoryStore, type SearchItem } from '@langchain/langgraph-checkpoint'
 import { batchItems } from '../../src/core/items.ts'
 import { type Database, openDatabase } from '../../src/db/database.ts'
-import { migrate } from '../../src/db/migrations.ts'
+import { migrate } from '../../src/db/migrate.ts'
 import { bind } from '../../src/graph/load.ts'
 import { ItemStore } from '../../src/graph/store.ts'
 import { forEachDatabase } from '../support/databases.ts'

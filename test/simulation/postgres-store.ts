@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import { syncSystemAssistants } from '../../src/core/assistants.ts'
 import { type Database, isBulk, openDatabase, type Row, type Statement } from '../../src/db/database.ts'
-import { migrate } from '../../src/db/migrations.ts'
+import { migrate } from '../../src/db/migrate.ts'
 import { type Committed, committed, looks, START_MS, type Store, type Transaction, tables } from './store.ts'
 
 const CLOCK = `

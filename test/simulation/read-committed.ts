@@ -18,7 +18,7 @@ import { constants, DatabaseSync, type StatementSync } from 'node:sqlite'
 import { syncSystemAssistants } from '../../src/core/assistants.ts'
 import { isBulk, type Row, type Statement, type Steps, type Value } from '../../src/db/database.ts'
 import { jsonContains } from '../../src/db/dialect.ts'
-import { applyMigrations } from '../../src/db/migrations.ts'
+import { applyMigrations } from '../../src/db/migrate.ts'
 import { touchedRows } from './changeset.ts'
 import { type Committed, committed, looks, START_MS, type Store, type Transaction, tables } from './store.ts'
 
