@@ -5,7 +5,9 @@ import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Hono } from 'hono'
-import { leadAgent } from './agent/lead-agent.ts'
+import { fileTools } from './agent/file-tools.ts'
+import { type LeadAgentSlots, leadAgent } from './agent/lead-agent.ts'
+import { messageFiles } from './agent/message-files.ts'
 import { ChatModels, OFFLINE } from './agent/models.ts'
 import type { Config } from './config.ts'
 import { ApiKeys } from './core/api-keys.ts'
@@ -118,7 +120,11 @@ export async function startRuntime(
   const documents = documentsOf(config, logger)
   const uploads = new Uploads({ files, documents, limits: uploadLimits.parse(config.agent.uploads) })
   const models = new ChatModels(config.agent.models, config.model, config.env)
-  const graphs = await deployedGraphs(config, models, logger)
+  const slots = {
+    files: config.agent.agent.file_tools ? fileTools(files, config.agent.agent) : undefined,
+    uploads: messageFiles({ files, uploads }),
+  }
+  const graphs = await deployedGraphs(config, models, slots, logger)
   await db
     .run(
       syncSystemAssistants,
@@ -301,13 +307,18 @@ function sweepExpiredItems(db: Database, { store: { ttl } }: Config, logger: Log
 }
 
 /** The configured graphs, and the lead agent under the names that none of them has. */
-async function deployedGraphs(config: Config, models: ChatModels, logger: Logger): Promise<Graphs> {
+async function deployedGraphs(
+  config: Config,
+  models: ChatModels,
+  slots: LeadAgentSlots,
+  logger: Logger,
+): Promise<Graphs> {
   const graphs = await loadGraphs(config.graphs)
   for (const [graph_id, error] of graphs.failures)
     logger('error', 'a graph failed to load', { graph_id, ...errorFields(error) })
   const free = LEAD_AGENT.filter(name => !(name in config.graphs))
   if (free.length === 0) return graphs
-  const agent = leadAgent({ model: await models.get(models.default_name), models, config: config.agent })
+  const agent = leadAgent({ model: await models.get(models.default_name), models, config: config.agent, ...slots })
   for (const name of free) graphs.register(name, agent, 'The built-in agent: tells the time and calculates')
   return graphs
 }
