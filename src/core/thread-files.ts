@@ -144,7 +144,7 @@ export class ThreadFiles {
       const folder = await this.#db.run(claimFolder, { thread_id, folder: folderName(thread_id) })
       const { path, stats } = await this.#walk(folder, segments, 'last may be a link')
       if (stats?.isDirectory()) throw new RunloomError('malformed', `"${virtualPath(segments)}" is a folder`)
-      if (stats && (!stats.isFile() || stats.nlink > 1)) outcome = 'linked'
+      if (stats && (!stats.isFile() || (await this.#isHardLink(path, stats)))) outcome = 'linked'
       else if (stats && if_exists === 'keep') outcome = 'taken'
       else outcome = await place(part, path, if_exists)
       await this.#refuseOrphan(thread_id, folder)
@@ -207,6 +207,17 @@ export class ThreadFiles {
       if (!stats.isDirectory()) throw notFound(segments)
     }
     throw notFound(segments)
+  }
+
+  /** Whether a file has another name, but for that of a part which is just being put there. */
+  async #isHardLink(path: string, { nlink, ino, dev }: Stats): Promise<boolean> {
+    if (nlink === 1) return false
+    const folder = join(this.#folder, '.parts')
+    for (const name of await readdir(folder)) {
+      const part = await lstat(join(folder, name)).catch(absent)
+      if (part?.ino === ino && part.dev === dev) return false
+    }
+    return ((await lstat(path).catch(absent))?.nlink ?? 1) > 1
   }
 
   /** A thread that was deleted while a file came to it takes the file with it. */
