@@ -1,6 +1,7 @@
 // runloom.yaml (contracts: gateway §4.5): the models, the lead agent and what it may use. Every key has a default; an
 // unknown one is an error, because a misspelt one would change nothing without a word.
 import { z } from 'zod'
+import { mcpName, mcpServer } from './mcp.ts'
 
 const on = z.boolean().default(true)
 const off = z.boolean().default(false)
@@ -48,28 +49,6 @@ const tool = z.strictObject({
   /** Asks the user before each call. */
   approval: off,
 })
-
-const mcpCommon = { enabled: on, description: z.string().default('') }
-
-/** One MCP server: a command over stdio, or a URL over HTTP. */
-const mcpServer = z.union(
-  [
-    z.strictObject({
-      ...mcpCommon,
-      type: z.literal('stdio').default('stdio'),
-      command: z.string().min(1),
-      args: z.array(z.string()).default([]),
-      env: z.record(z.string(), z.string()).default({}),
-    }),
-    z.strictObject({
-      ...mcpCommon,
-      type: z.enum(['http', 'sse']).default('http'),
-      url: z.url({ protocol: /^https?$/ }),
-      headers: z.record(z.string(), z.string()).default({}),
-    }),
-  ],
-  { error: 'use {"command": "…", "args": […]} or {"url": "https://…"}' },
-)
 
 const summarizationTrigger = z.strictObject({
   type: z.enum(['tokens', 'messages', 'fraction']),
@@ -150,7 +129,9 @@ const skills = z.strictObject({
 export const runloomFile = z.strictObject({
   models: z.array(model).default([]),
   tools: z.array(tool).default([]),
-  mcp_servers: z.record(name, mcpServer).default({}),
+  mcp_servers: z.record(mcpName, mcpServer).default({}),
+  /** Lets the API name commands for MCP servers, too: whoever may write its configuration runs programs here. */
+  mcp_commands_by_api: off,
   agent: agent.default(() => agent.parse({})),
   /** Whether runs plan that do not say `is_plan_mode`. */
   plan_mode: off,
