@@ -50,6 +50,8 @@ const contained: Record<string, readonly string[]> = {
   '@langchain/langgraph-sdk': ['graph', 'agent', 'workflow', 'client'],
   '@langchain/': ['graph', 'agent', 'workflow'],
   langchain: ['graph', 'agent', 'workflow'],
+  '@modelcontextprotocol/': ['agent'],
+  yauzl: ['core'],
   pg: ['db'],
   'node:sqlite': ['db'],
   'sqlite-vec': ['db'],

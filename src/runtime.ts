@@ -2,10 +2,14 @@
 // in which they start and stop.
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import type { Hono } from 'hono'
-import { leadAgent } from './agent/lead-agent.ts'
+import { FactExtraction } from './agent/fact-extraction.ts'
+import { type LeadAgentSlots, leadAgent } from './agent/lead-agent.ts'
+import { Mcp, mcpMiddleware } from './agent/mcp.ts'
+import { memoryMiddleware } from './agent/memory.ts'
 import { ModelsByName } from './agent/models.ts'
+import { skillsMiddleware } from './agent/skills.ts'
 import type { Config } from './config.ts'
 import { ApiKeys } from './core/api-keys.ts'
 import { syncSystemAssistants } from './core/assistants.ts'
@@ -18,6 +22,7 @@ import { errorFields, type Logger } from './core/logger.ts'
 import { QueueGate } from './core/queue.ts'
 import { userOfRun } from './core/runs.ts'
 import { Scheduler } from './core/scheduler.ts'
+import { Skills } from './core/skills.ts'
 import { ThreadLog } from './core/thread-log.ts'
 import { sweepThreads } from './core/thread-prune.ts'
 import type { Ttl } from './core/threads.ts'
@@ -103,7 +108,16 @@ export async function startRuntime(config: Config, { logger, work = true }: Runt
   )
   const threads = new ThreadLog(db, bus)
   const models = new ModelsByName(config.model, config.env)
-  const graphs = await deployedGraphs(config, models, logger)
+  const skills = new Skills({ db, folder: resolve(config.agent.folder, config.agent.skills.path), logger })
+  const mcpSettings = { file: config.agent.mcp_servers, commands: config.agent.mcp_commands_by_api }
+  const mcp = new Mcp({ db, settings: mcpSettings, folder: config.agent.folder, logger })
+  const { memory } = config.agent
+  const extraction = memory.extraction_enabled ? new FactExtraction({ db, models, config: memory, logger }) : undefined
+  const graphs = await deployedGraphs(config, models, logger, {
+    memory: memory.enabled ? memoryMiddleware({ db, config: memory, extraction }) : undefined,
+    skills: config.agent.skills.enabled ? skillsMiddleware(skills) : undefined,
+    mcp: mcpMiddleware(mcp),
+  })
   await db
     .run(
       syncSystemAssistants,
@@ -166,6 +180,9 @@ export async function startRuntime(config: Config, { logger, work = true }: Runt
     texts,
     store,
     models,
+    memory,
+    skills,
+    mcp: mcpSettings,
     webhooks,
     authenticate:
       auth?.authenticate ?? (config.api_keys.length > 0 ? byApiKey(new ApiKeys(config.api_keys)) : undefined),
@@ -212,6 +229,8 @@ export async function startRuntime(config: Config, { logger, work = true }: Runt
     types.close()
     await scheduler?.close()
     await worker.close()
+    await extraction?.close()
+    await mcp.close()
     await deliverer?.close()
     await threads.close()
     await log.close()
@@ -274,13 +293,18 @@ function sweepExpiredItems(db: Database, { store: { ttl } }: Config, logger: Log
 }
 
 /** The configured graphs, and the lead agent under the names that none of them has. */
-async function deployedGraphs(config: Config, models: ModelsByName, logger: Logger): Promise<Graphs> {
+async function deployedGraphs(
+  config: Config,
+  models: ModelsByName,
+  logger: Logger,
+  slots: LeadAgentSlots,
+): Promise<Graphs> {
   const graphs = await loadGraphs(config.graphs)
   for (const [graph_id, error] of graphs.failures)
     logger('error', 'a graph failed to load', { graph_id, ...errorFields(error) })
   const free = LEAD_AGENT.filter(name => !(name in config.graphs))
   if (free.length === 0) return graphs
-  const agent = leadAgent({ model: await models.get('default'), models, config: config.agent })
+  const agent = leadAgent({ model: await models.get('default'), models, config: config.agent, ...slots })
   for (const name of free) graphs.register(name, agent, 'The built-in agent: tells the time and calculates')
   return graphs
 }

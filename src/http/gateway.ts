@@ -8,8 +8,11 @@ import { userOf } from './authentication.ts'
 import { listedErrors, parse } from './errors.ts'
 import { gatewayDataRoutes } from './gateway-data.ts'
 import { assistantNamed } from './gateway-face.ts'
+import { gatewayMcpRoutes } from './gateway-mcp.ts'
+import { gatewayMemoryRoutes } from './gateway-memory.ts'
 import { gatewayReplayRoutes } from './gateway-replay.ts'
 import { statelessRunRoutes, threadRunRoutes } from './gateway-runs.ts'
+import { gatewaySkillRoutes } from './gateway-skills.ts'
 import { stateFace, threadFace } from './gateway-threads.ts'
 import { gatewayUiRoutes } from './gateway-ui.ts'
 import type { Ports } from './ports.ts'
@@ -27,6 +30,7 @@ export function gatewayRoutes(ports: Ports): Hono {
     parse(threadId, c.req.param('thread_id'), 'thread_id')
     await next()
   })
+  for (const routes of [gatewayMemoryRoutes, gatewaySkillRoutes, gatewayMcpRoutes]) app.route('/', routes(ports))
   if (!disable_threads)
     for (const routes of [gatewayDataRoutes, gatewayUiRoutes, gatewayReplayRoutes]) app.route('/', routes(ports))
   if (disable_runs) app.all('/threads/:thread_id/runs/*', off('disable_runs'))

@@ -2,7 +2,9 @@
 
 import type { SizeLimits } from '../core/limits.ts'
 import type { Logger } from '../core/logger.ts'
+import type { McpSettings } from '../core/mcp-servers.ts'
 import type { QueueGate } from '../core/queue.ts'
+import type { Skills } from '../core/skills.ts'
 import type { ThreadLog } from '../core/thread-log.ts'
 import type { Ttl } from '../core/threads.ts'
 import type { WebhookPolicy } from '../core/webhook-policy.ts'
@@ -16,6 +18,7 @@ import type { ThreadStates } from '../graph/state.ts'
 import type { ItemStore } from '../graph/store.ts'
 import type { TypeReader } from '../graph/type-schemas.ts'
 import type { HttpConfig } from '../protocol/config-file.ts'
+import type { AgentConfig } from '../protocol/runloom-file.ts'
 import type { Models } from '../workflow/model-call.ts'
 import type { Authenticate, AuthFile } from './auth-file.ts'
 import type { HeaderPicker } from './headers.ts'
@@ -37,6 +40,9 @@ export interface Ports {
   store: ItemStore
   /** Those that workflows may name. */
   models: Models
+  memory: AgentConfig['memory']
+  skills: Skills
+  mcp: McpSettings
   /** Which webhooks are taken. */
   webhooks: WebhookPolicy
   /** Who sends a request; undefined: nobody has to say. */

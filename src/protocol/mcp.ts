@@ -10,29 +10,31 @@ export const mcpName = z.string().regex(/^[A-Za-z0-9_-]{1,40}$/, { error: 'use u
 const common = {
   enabled: z.boolean().default(true),
   description: z.string().max(4_000).default(''),
-  /** Of one call of a tool. */
-  timeout_seconds: z.number().min(1).max(86_400).default(60),
+  timeout_seconds: z.number().min(1).max(86_400).default(60).describe('Of one call of a tool.'),
 }
 const secrets = z.record(z.string().min(1), z.string())
 
 /** One MCP server: a command over stdio, or a URL over HTTP. */
-export const mcpServer = z.union(
-  [
+export const mcpServer = z.preprocess(
+  given => {
+    if (typeof given !== 'object' || given === null || 'type' in given) return given
+    return { type: 'url' in given ? 'http' : 'stdio', ...given }
+  },
+  z.discriminatedUnion('type', [
     z.strictObject({
       ...common,
-      type: z.literal('stdio').default('stdio'),
+      type: z.literal('stdio'),
       command: z.string().min(1),
       args: z.array(z.string()).default([]),
       env: secrets.default({}),
     }),
     z.strictObject({
       ...common,
-      type: z.enum(['http', 'sse']).default('http'),
-      url: z.url({ protocol: /^https?$/ }),
+      type: z.enum(['http', 'sse']),
+      url: z.url({ protocol: /^https?$/, error: 'use a URL like https://example.com/mcp' }),
       headers: secrets.default({}),
     }),
-  ],
-  { error: 'use {"command": "…", "args": […]} or {"url": "https://…"}' },
+  ]),
 )
 
 export type McpServer = z.infer<typeof mcpServer>
