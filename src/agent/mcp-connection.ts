@@ -8,8 +8,10 @@ import type { McpServer } from '../protocol/mcp.ts'
 
 /** Some commands are fetched from a registry before they start. */
 const CONNECT_MS = 60_000
+/** How long a model's call waits for that. */
+const PATIENCE_MS = 10_000
 /** How long a server that could not be reached is left alone. */
-const PAUSE_MS = 15_000
+const PAUSE_MS = 5_000
 const PING_MS = 5_000
 /** Characters of its standard error that are kept. */
 const MAX_ERRORS = 500
@@ -36,20 +38,22 @@ export class McpConnection {
     this.#parts = parts
   }
 
-  /** Its tools. Rejects with an Error that says why there are none. */
+  /** Its tools. Rejects with an Error that says why there are none, or that it takes long. */
   tools(): Promise<StructuredToolInterface[]> {
     if (this.#tools) return this.#tools
-    const tools = this.#load().catch(error => {
-      throw new Error(reasonOf(error), { cause: error })
-    })
+    const loading = this.#load()
+    const tools = inTime(loading)
     this.#tools = tools
-    tools.catch(error => {
-      this.#warn('an MCP server cannot be used', {
-        ...errorFields(error),
-        ...(this.#errors && { stderr: this.#errors }),
-      })
-      setTimeout(() => this.#forget(tools), PAUSE_MS).unref()
-    })
+    tools.catch(() => {})
+    loading.then(
+      () => {
+        if (this.#tools === tools) this.#tools = loading
+      },
+      error => {
+        this.#warn('an MCP server cannot be used', { ...errorFields(error), ...this.#stderr() })
+        setTimeout(() => this.#forget(tools), PAUSE_MS).unref()
+      },
+    )
     return tools
   }
 
@@ -60,7 +64,10 @@ export class McpConnection {
 
   async #load(): Promise<StructuredToolInterface[]> {
     const { name, server } = this.#parts
-    this.#client ??= this.#connect()
+    this.#client ??= this.#connect().catch(error => {
+      this.#client = undefined
+      throw new Error(reasonOf(error), { cause: error })
+    })
     const client = await this.#client
     const { loadMcpTools } = await import('@langchain/mcp-adapters')
     const tools = await loadMcpTools(name, client, {
@@ -134,7 +141,11 @@ export class McpConnection {
   #lost(): void {
     this.#client = undefined
     this.#tools = undefined
-    this.#warn('the connection to an MCP server is lost', this.#errors ? { stderr: this.#errors } : {})
+    this.#warn('the connection to an MCP server is lost', this.#stderr())
+  }
+
+  #stderr(): Record<string, string> {
+    return this.#errors ? { stderr: this.#errors } : {}
   }
 
   /** The next use asks again. */
@@ -156,6 +167,19 @@ export class McpConnection {
 
   #warn(message: string, fields: Record<string, unknown>): void {
     if (!this.#closing.signal.aborted) this.#parts.logger('warn', message, { server: this.#parts.name, ...fields })
+  }
+}
+
+/** What comes in time; who comes later is there for the next. */
+async function inTime<T>(coming: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error('it has not answered yet')), PATIENCE_MS)
+  })
+  try {
+    return await Promise.race([coming, late])
+  } finally {
+    clearTimeout(timer)
   }
 }
 

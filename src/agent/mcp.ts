@@ -8,9 +8,6 @@ import type { Database } from '../db/database.ts'
 import { instructed } from './instructions.ts'
 import { McpConnection } from './mcp-connection.ts'
 
-/** How long a turn waits for servers that are being reached. */
-const PATIENCE_MS = 10_000
-
 export interface McpParts {
   db: Database
   settings: McpSettings
@@ -40,7 +37,7 @@ export class Mcp {
     const found: McpTools = { tools: [], missing: {} }
     const asked = await Promise.all(
       [...(await this.#current())].map(async ([name, { connection }]) => {
-        return { name, got: await soon(connection.tools()).catch((error: Error) => error.message) }
+        return { name, got: await connection.tools().catch((error: Error) => error.message) }
       }),
     )
     for (const { name, got } of asked) {
@@ -72,19 +69,6 @@ export class Mcp {
       this.#connections.set(name, { made_for: JSON.stringify(server), connection })
     }
     return this.#connections
-  }
-}
-
-/** What comes in time; who comes later is there for the next. */
-async function soon<T>(coming: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error('it has not answered yet')), PATIENCE_MS)
-  })
-  try {
-    return await Promise.race([coming, late])
-  } finally {
-    clearTimeout(timer)
   }
 }
 

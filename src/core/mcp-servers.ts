@@ -44,7 +44,8 @@ export const changeMcpServers = transition(
     yield sql`insert into mcp_config (id, servers) values (1, '{}') on conflict (id) do nothing`
     const row = yield* first<{ servers: string }>(sql`select servers from mcp_config where id = 1 for update`)
     const known = effective(file, JSON.parse((row as { servers: string }).servers))
-    const next = 'replace' in change ? replaced(change.replace, known, commands) : patched(change.patch, known)
+    const next =
+      'replace' in change ? replaced(change.replace, { ...file, ...known }, commands) : patched(change.patch, known)
     const stored = beside(file, next)
     yield sql`update mcp_config set servers = ${jsonText(stored)} where id = 1`
     return effective(file, stored)

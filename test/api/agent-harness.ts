@@ -1,6 +1,7 @@
 // What the suites of memory, skills and MCP share: servers in this process with a lead agent of the test's own, on a model
 // that follows a script.
 import { readConfig } from '../../src/config.ts'
+import type { Database } from '../../src/db/database.ts'
 import { runloomFile } from '../../src/protocol/runloom-file.ts'
 import { startRuntime } from '../../src/runtime.ts'
 import { type ChatMessage, type ChatRequest, type ScriptedReply, startOpenAIServer } from '../support/openai-server.ts'
@@ -11,6 +12,7 @@ type Any = any
 
 export interface AgentServer {
   url: string
+  db: Database
   fetch: typeof fetch
   logged: { message: string; fields: Record<string, unknown> | undefined }[]
   close(): Promise<void>
@@ -35,7 +37,7 @@ export async function startAgentServer(database_url: string, setup: AgentSetup =
   const logger = (_level: string, message: string, fields?: Record<string, unknown>) => logged.push({ message, fields })
   const runtime = await startRuntime({ ...config, agent: { ...runloomFile.parse(agent), folder } }, { logger })
   const fetchHere = (async (input, init) => runtime.app.fetch(new Request(input, init))) as typeof fetch
-  return { url: 'http://runloom.test', fetch: fetchHere, logged, close: () => runtime.close() }
+  return { url: 'http://runloom.test', db: runtime.db, fetch: fetchHere, logged, close: () => runtime.close() }
 }
 
 /** A model that calls what a message like `call name {"a": 1}` says, then says what the tool answered; `first` is asked before. */

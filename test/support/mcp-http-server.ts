@@ -6,7 +6,7 @@ import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js'
 import { z } from 'zod'
 
-/** `port`: 0 for any. `slow` answers when `release` is called, or never. */
+/** `port`: 0 for any. It shouts, under the name of `tool`; `slow` never answers. */
 export async function startMcpHttpServer({ port = 0, tool = 'shout' } = {}) {
   const sessions = new Map<string, StreamableHTTPServerTransport>()
   const headers: IncomingMessage['headers'][] = []
@@ -44,6 +44,8 @@ export async function startMcpHttpServer({ port = 0, tool = 'shout' } = {}) {
     headers,
     /** Calls of `slow` that wait. */
     waiting,
+    /** As if it had been started anew. */
+    forget: () => sessions.clear(),
     /** Its death: every connection breaks. */
     async close() {
       const closed = new Promise(resolve => server.close(resolve))
