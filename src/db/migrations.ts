@@ -170,6 +170,25 @@ export const MIGRATIONS: readonly string[] = [
   create unique index feedback_once on feedback (thread_id, run_id, user_id);
   create index feedback_run on feedback (run_id);
 
+  -- What is known of each user, as one JSON document.
+  create table memories (
+    owner text primary key,
+    document text not null
+  );
+
+  -- Skills that somebody has switched on or off; the others are on.
+  create table skill_states (
+    name text primary key,
+    enabled integer not null
+  );
+
+  -- MCP servers that the API has set, before those of runloom.yaml, as JSON by name in the only row; null for one that it
+  -- has removed. A secret that is the file's is not in it.
+  create table mcp_config (
+    id integer primary key,
+    servers text not null
+  );
+
   create table idempotency_keys (
     face text not null,
     owner text not null default '',

@@ -6,7 +6,7 @@ import type { Context } from 'hono'
 import { type Filter, readFilter } from '../core/access.ts'
 import { RunloomError } from '../core/errors.ts'
 import { assistantId, isUuid } from '../core/ids.ts'
-import { ownedBy, type User } from '../core/users.ts'
+import { may, ownedBy, type User } from '../core/users.ts'
 import { denialOf } from './auth-file.ts'
 import { userOf } from './authentication.ts'
 import type { Ports } from './ports.ts'
@@ -67,6 +67,16 @@ export async function onThread(
   const thread_id = c.req.param('thread_id') as string
   const { allowed } = await permit(ports, c, event, { thread_id, ...more })
   return { thread_id, allowed }
+}
+
+/**
+ * May who asks change what all share? Throws otherwise. A user of an `Auth` has to have the permission `admin`: without
+ * scopes they may do everything that is theirs, which this is not.
+ */
+export function administrate({ handlers }: Pick<Ports, 'handlers'>, c: Context): void {
+  const user = userOf(c)
+  if (handlers ? user?.permissions.includes('admin') : may(user, 'admin')) return
+  throw new RunloomError('forbidden', 'Forbidden: this needs the permission admin')
 }
 
 /** Handlers are given the assistant's id where a client gave its graph's. */

@@ -3,7 +3,10 @@ import { z } from 'zod'
 import * as common from '../protocol/common.ts'
 import * as gateway from '../protocol/gateway.ts'
 import * as data from '../protocol/gateway-data.ts'
+import * as mcp from '../protocol/mcp.ts'
+import * as memory from '../protocol/memory.ts'
 import * as runs from '../protocol/runs.ts'
+import * as skills from '../protocol/skills.ts'
 import type { Row } from './operations.ts'
 import { joining, joiningOrStopping } from './scopes.ts'
 
@@ -17,6 +20,12 @@ export const GATEWAY_SCHEMAS = {
   Regenerate: data.regenerate,
   EditAndRegenerate: data.editAndRegenerate,
   Suggestions: data.suggestions,
+  CreateFact: memory.createFact,
+  PatchFact: memory.patchFact,
+  Memory: memory.memoryDocument,
+  EnableSkill: skills.enableSkill,
+  McpConfig: mcp.mcpConfig,
+  PatchMcpConfig: mcp.patchMcpConfig,
 }
 
 const run = '/threads/{thread_id}/runs' as const
@@ -132,16 +141,27 @@ export const gatewayDataRows: Row[] = [
   ['GET /api/features', 'known', 'object', 'What is switched on'],
   ['GET /api/suggestions/config', 'known', 'object', 'Whether questions are suggested'],
   ['GET /api/input-polish/config', 'known', 'object', 'Whether drafts are polished'],
-  ['GET /api/skills', 'known', 'object', 'Skills'],
   ['GET /api/agents', 'known', 'object', 'Custom agents'],
   ['GET /api/user-profile', 'known', 'object', "The user's profile"],
-  ['GET /api/mcp/config', 'admin', 'object', 'MCP servers'],
   ['GET /api/channels', 'known', 'object', 'Channels'],
   ['GET /api/channels/providers', 'known', 'object', 'Providers of channels'],
   ['GET /api/channels/connections', 'known', 'object', 'Connections of channels'],
   ['GET /api/scheduled-tasks', 'known', 'array', 'Scheduled tasks'],
-  ['GET /api/memory', 'known', 'object', 'Memory'],
-  ['GET /api/memory/export', 'known', 'object', 'Memory, to keep'],
+  ['GET /api/memory', 'threads:read', 'object', 'What is known of who asks'],
+  ['GET /api/memory/export', 'threads:read', 'object', 'The same, to keep'],
+  ['POST /api/memory/reload', 'threads:read', 'object', 'The same'],
+  ['POST /api/memory/import', 'threads:write', 'object', 'Put what was kept in its place', { body: 'Memory' }],
+  ['DELETE /api/memory', 'threads:delete', 'object', 'Forget everything'],
+  ['POST /api/memory/facts', 'threads:write', 'object', 'Add a fact', { body: 'CreateFact' }],
+  ['PATCH /api/memory/facts/{id}', 'threads:write', 'object', 'Change a fact', { body: 'PatchFact' }],
+  ['DELETE /api/memory/facts/{id}', 'threads:delete', 'object', 'Forget a fact'],
   ['GET /api/memory/config', 'admin', 'object', "Memory's settings"],
-  ['GET /api/memory/status', 'admin', 'object', "Memory's state"],
+  ['GET /api/memory/status', 'admin', 'object', "Memory's settings, and what is known of who asks"],
+  ['GET /api/skills', 'known', 'object', 'Skills'],
+  ['GET /api/skills/{name}', 'known', 'object', 'A skill'],
+  ['PUT /api/skills/{name}', 'admin', 'object', 'Switch a skill on or off', { body: 'EnableSkill' }],
+  ['POST /api/skills/install', 'admin', 'object', 'Install a skill from its archive'],
+  ['GET /api/mcp/config', 'admin', 'object', 'MCP servers'],
+  ['PUT /api/mcp/config', 'admin', 'object', 'Put these in the place of all MCP servers', { body: 'McpConfig' }],
+  ['PATCH /api/mcp/config', 'admin', 'object', 'Change some MCP servers', { body: 'PatchMcpConfig' }],
 ]

@@ -23,18 +23,12 @@ const ANSWERS: Readonly<Record<string, object>> = {
   },
   '/suggestions/config': OFF,
   '/input-polish/config': OFF,
-  '/skills': { skills: [] },
   '/agents': { agents: [] },
   '/user-profile': { content: null },
-  '/mcp/config': { mcp_servers: {} },
   '/channels': { service_running: false, channels: {} },
   '/channels/providers': { enabled: false, providers: [] },
   '/channels/connections': { connections: [] },
   '/scheduled-tasks': [],
-  '/memory': emptyMemory(),
-  '/memory/export': emptyMemory(),
-  '/memory/config': memoryConfig(),
-  '/memory/status': { config: memoryConfig(), data: emptyMemory() },
 }
 
 /** Answers about a thread, once it is known to exist. */
@@ -65,9 +59,7 @@ const UNSUPPORTED: Readonly<Record<string, readonly string[]>> = {
   'branches of a thread': ['/threads/:thread_id/branches'],
   'compacting a thread': ['/threads/:thread_id/compact'],
   goals: ['/threads/:thread_id/goal'],
-  skills: ['/skills', '/skills/*'],
-  memory: ['/memory', '/memory/*'],
-  'MCP servers': ['/mcp/*'],
+  'editing skills': ['/skills/*'],
   'custom agents': ['/agents', '/agents/*'],
   'scheduled tasks under this face (use crons)': ['/scheduled-tasks', '/scheduled-tasks/*'],
   'polishing a draft': ['/input-polish'],
@@ -101,28 +93,5 @@ export function gatewayUiRoutes(ports: Ports) {
 function refuse(feature: string) {
   return (): never => {
     throw new RunloomError('unsupported', `This server does not have ${feature}`)
-  }
-}
-
-function emptyMemory() {
-  const nothing = { summary: '', updatedAt: '' }
-  return {
-    version: '1.0',
-    lastUpdated: '',
-    user: { workContext: nothing, personalContext: nothing, topOfMind: nothing },
-    history: { recentMonths: nothing, earlierContext: nothing, longTermBackground: nothing },
-    facts: [],
-  }
-}
-
-function memoryConfig() {
-  return {
-    enabled: false,
-    storage_path: '',
-    debounce_seconds: 30,
-    max_facts: 100,
-    fact_confidence_threshold: 0.7,
-    injection_enabled: false,
-    max_injection_tokens: 2000,
   }
 }

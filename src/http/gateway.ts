@@ -9,9 +9,12 @@ import { listedErrors, parse } from './errors.ts'
 import { gatewayArtifactRoutes } from './gateway-artifacts.ts'
 import { gatewayDataRoutes } from './gateway-data.ts'
 import { assistantNamed } from './gateway-face.ts'
+import { gatewayMcpRoutes } from './gateway-mcp.ts'
+import { gatewayMemoryRoutes } from './gateway-memory.ts'
 import { gatewayModelRoutes } from './gateway-models.ts'
 import { gatewayReplayRoutes } from './gateway-replay.ts'
 import { statelessRunRoutes, threadRunRoutes } from './gateway-runs.ts'
+import { gatewaySkillRoutes } from './gateway-skills.ts'
 import { stateFace, threadFace } from './gateway-threads.ts'
 import { gatewayUiRoutes } from './gateway-ui.ts'
 import { gatewayUploadRoutes } from './gateway-uploads.ts'
@@ -30,6 +33,7 @@ export function gatewayRoutes(ports: Ports): Hono {
     parse(threadId, c.req.param('thread_id'), 'thread_id')
     await next()
   })
+  for (const routes of [gatewayMemoryRoutes, gatewaySkillRoutes, gatewayMcpRoutes]) app.route('/', routes(ports))
   const onThreads = [
     gatewayDataRoutes,
     gatewayModelRoutes,

@@ -3,7 +3,9 @@
 import type { ChatModels } from '../agent/models.ts'
 import type { SizeLimits } from '../core/limits.ts'
 import type { Logger } from '../core/logger.ts'
+import type { McpSettings } from '../core/mcp-servers.ts'
 import type { QueueGate } from '../core/queue.ts'
+import type { Skills } from '../core/skills.ts'
 import type { ThreadFiles } from '../core/thread-files.ts'
 import type { ThreadLog } from '../core/thread-log.ts'
 import type { Ttl } from '../core/threads.ts'
@@ -19,6 +21,7 @@ import type { ThreadStates } from '../graph/state.ts'
 import type { ItemStore } from '../graph/store.ts'
 import type { TypeReader } from '../graph/type-schemas.ts'
 import type { HttpConfig } from '../protocol/config-file.ts'
+import type { AgentConfig } from '../protocol/runloom-file.ts'
 import type { Authenticate, AuthFile } from './auth-file.ts'
 import type { HeaderPicker } from './headers.ts'
 import type { Metrics } from './metrics.ts'
@@ -40,6 +43,9 @@ export interface Ports {
   texts: StateTexts
   store: ItemStore
   models: ChatModels
+  memory: AgentConfig['memory']
+  skills: Skills
+  mcp: McpSettings
   /** Which webhooks are taken. */
   webhooks: WebhookPolicy
   /** Who sends a request; undefined: nobody has to say. */

@@ -2,6 +2,7 @@
 // unknown one is an error, because a misspelt one would change nothing without a word.
 import { z } from 'zod'
 import { officialSections } from './config-file.ts'
+import { mcpName, mcpServer } from './mcp.ts'
 import { settings } from './settings.ts'
 
 const on = z.boolean().default(true)
@@ -60,31 +61,6 @@ const tool = z.strictObject({
     .describe('`./tools.ts:search`, a LangChain tool or a list of them; or `package:export`.'),
   approval: off.describe('Asks the user before each call.'),
 })
-
-const mcpCommon = { enabled: on, description: z.string().default('') }
-
-/** One MCP server: a command over stdio, or a URL over HTTP. */
-const mcpServer = z.preprocess(
-  given => {
-    if (typeof given !== 'object' || given === null || 'type' in given) return given
-    return { type: 'url' in given ? 'http' : 'stdio', ...given }
-  },
-  z.discriminatedUnion('type', [
-    z.strictObject({
-      ...mcpCommon,
-      type: z.literal('stdio'),
-      command: z.string().min(1),
-      args: z.array(z.string()).default([]),
-      env: z.record(z.string(), z.string()).default({}),
-    }),
-    z.strictObject({
-      ...mcpCommon,
-      type: z.enum(['http', 'sse']),
-      url: z.url({ protocol: /^https?$/, error: 'use a URL like https://example.com/mcp' }),
-      headers: z.record(z.string(), z.string()).default({}),
-    }),
-  ]),
-)
 
 const summarizationTrigger = z.strictObject({
   type: z.enum(['tokens', 'messages', 'fraction']),
@@ -159,7 +135,10 @@ const skills = z.strictObject({
 export const runloomFile = z.strictObject({
   models: models.default([]),
   tools: z.array(tool).default([]),
-  mcp_servers: z.record(name, mcpServer).default({}),
+  mcp_servers: z.record(mcpName, mcpServer).default({}),
+  mcp_commands_by_api: off.describe(
+    'Lets the API name commands for MCP servers, too: whoever may write its configuration runs programs here.',
+  ),
   agent: agent.default(() => agent.parse({})),
   plan_mode: off.describe('Whether runs plan that do not say `is_plan_mode`.'),
   title: title.default(() => title.parse({})),

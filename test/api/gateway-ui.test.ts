@@ -35,10 +35,7 @@ forEachServer("the page's other calls", server => {
     assert.deepEqual((await get('/features')).agents_api, { enabled: false })
     assert.deepEqual(await get('/channels/providers'), { enabled: false, providers: [] })
     assert.deepEqual(await get('/suggestions/config'), { enabled: false })
-    assert.deepEqual(await get('/skills'), { skills: [] })
-    assert.deepEqual((await get('/memory')).facts, [])
-    assert.equal((await get('/memory/config')).enabled, false)
-    for (const path of ['/agents', '/mcp/config', '/memory/status', '/channels/connections', '/scheduled-tasks']) {
+    for (const path of ['/agents', '/channels/connections', '/scheduled-tasks']) {
       await get(path)
     }
   })
@@ -67,6 +64,6 @@ forEachServer("the page's other calls", server => {
     const { status, json } = await call('POST', `/threads/${crypto.randomUUID()}/uploads`)
     assert.equal(status, 501)
     assert.match(String(json.detail), /file uploads/)
-    assert.equal((await call('PUT', '/mcp/config', {})).status, 501)
+    assert.equal((await call('DELETE', '/skills/custom/haiku')).status, 501)
   })
 })

@@ -1,15 +1,17 @@
 // The gateway dialect's data as somebody else: for the table of every route.
+import { newId } from '../../src/core/ids.ts'
+import { zipOf } from '../support/zip.ts'
 import type { Case, World } from './routes.test.ts'
 
 const thread = (w: World) => `/api/threads/${w.thread_id}`
 const run = (w: World) => `${thread(w)}/runs/${w.run_id}`
+const fact = (w: World) => `/api/memory/facts/${w.fact_id}`
 const QUESTION = 'question'
 
 const PUBLIC = [
   'features',
   'suggestions/config',
   'input-polish/config',
-  'skills',
   'agents',
   'user-profile',
   'mcp/config',
@@ -17,15 +19,27 @@ const PUBLIC = [
   'channels/providers',
   'channels/connections',
   'scheduled-tasks',
-  'memory',
-  'memory/export',
   'memory/config',
-  'memory/status',
   'models',
 ]
 
 export const GATEWAY_DATA: Record<string, (world: World) => Case> = {
   ...Object.fromEntries(PUBLIC.map(path => [`GET /api/${path}`, (): Case => ['known', `/api/${path}`]])),
+  'GET /api/memory': () => ['asked', '/api/memory'],
+  'GET /api/memory/export': () => ['asked', '/api/memory/export'],
+  'POST /api/memory/reload': () => ['asked', '/api/memory/reload'],
+  'GET /api/memory/status': () => ['asked', '/api/memory/status'],
+  'POST /api/memory/import': () => ['asked', '/api/memory/import', { facts: [] }],
+  'DELETE /api/memory': () => ['asked', '/api/memory'],
+  'POST /api/memory/facts': w => ['asked', '/api/memory/facts', { content: `new ${w.mark}` }],
+  'PATCH /api/memory/facts/:id': w => [404, fact(w), { confidence: 1 }],
+  'DELETE /api/memory/facts/:id': w => [404, fact(w)],
+  'GET /api/skills': () => ['known', '/api/skills'],
+  'GET /api/skills/:name': () => ['known', '/api/skills/haiku'],
+  'PUT /api/skills/:name': () => ['asked', '/api/skills/haiku', { enabled: true }],
+  'POST /api/skills/install': () => ['asked', '/api/skills/install', () => skillNamed(newId())],
+  'PUT /api/mcp/config': () => ['asked', '/api/mcp/config', { mcp_servers: {} }],
+  'PATCH /api/mcp/config': () => ['asked', '/api/mcp/config', { mcp_servers: {} }],
   'GET /api/models/:name': () => ['known', '/api/models/offline'],
   'GET /api/threads/:thread_id/uploads/limits': w => ['known', `${thread(w)}/uploads/limits`],
   'POST /api/threads/:thread_id/suggestions': w => ['known', `${thread(w)}/suggestions`, { messages: [] }],
@@ -70,3 +84,8 @@ export const TALK = [
   { type: 'human', id: QUESTION, content: 'why?' },
   { type: 'ai', id: 'answer', content: 'because' },
 ]
+
+/** The archive of a skill. */
+export function skillNamed(name: string): Buffer {
+  return zipOf([{ name: 'SKILL.md', content: `---\nname: ${name}\ndescription: How to.\n---\n` }])
+}

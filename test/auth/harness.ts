@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { Client } from '@langchain/langgraph-sdk'
 import { readConfig } from '../../src/config.ts'
 import { type Runtime, startRuntime } from '../../src/runtime.ts'
-import { clientOf } from '../support/server.ts'
+import { clientOf, temporaryFolder } from '../support/server.ts'
 
 export interface Answer {
   status: number
@@ -15,6 +15,7 @@ export interface Answer {
 export interface AuthServer {
   runtime: Runtime
   logged: { message: string; fields: Record<string, unknown> | undefined }[]
+  /** `body`: what is sent as JSON, or a function that makes what is sent as it is. */
   call(user: string | undefined, method: string, path: string, body?: unknown, headers?: object): Promise<Answer>
   /** The official SDK's, as somebody. */
   as(user: string): Client
@@ -36,6 +37,8 @@ export async function startAuthServer(
     argv: { config: join(FOLDER, file) },
     env: { ...settings, ...env, DATABASE_URL: database_url },
   })
+  const folder = temporaryFolder()
+  config.agent.folder = folder.path
   const logged: AuthServer['logged'] = []
   const logger = (_level: string, message: string, fields?: Record<string, unknown>) => logged.push({ message, fields })
   const runtime = await startRuntime(config, { logger, page: PAGE })
@@ -49,7 +52,7 @@ export async function startAuthServer(
       const response = await request(path, {
         method,
         headers: { 'content-type': 'application/json', ...credentials, ...headers },
-        ...(body !== undefined && { body: JSON.stringify(body) }),
+        ...(body !== undefined && { body: typeof body === 'function' ? body() : JSON.stringify(body) }),
       })
       const type = response.headers.get('content-type') ?? ''
       if (type.startsWith('text/event-stream')) await response.body?.cancel()
@@ -65,6 +68,9 @@ export async function startAuthServer(
       }) as typeof fetch
       return clientOf(url, fetchAs)
     },
-    close: () => runtime.close(),
+    async close() {
+      await runtime.close()
+      folder.remove()
+    },
   }
 }

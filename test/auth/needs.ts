@@ -4,6 +4,10 @@ import type { Scope } from '../../src/protocol/scopes.ts'
 /** Of several the first counts. Those of a stream are for the walk's request, which stops the run. */
 const RULES: [route: RegExp, ...needs: Scope[]][] = [
   [/ \/api\/(mcp\/config|memory\/config|memory\/status)$/, 'admin'],
+  [/^(PUT|POST) \/api\/skills\//, 'admin'],
+  [/^GET \/api\/memory\b|\/memory\/reload$/, 'threads:read'],
+  [/^DELETE \/api\/memory\b/, 'threads:delete'],
+  [/ \/api\/memory\b/, 'threads:write'],
   [/ \/api\/v1\/workflows\/compile$/, 'threads:write'],
   [/ \/api\/v1\/workflows\/lint$/, 'threads:read'],
   [/^GET \/api\/v1\/sessions\b/, 'threads:read'],

@@ -8,7 +8,7 @@ import { SCOPES } from '../../src/protocol/scopes.ts'
 import { eventually } from '../api/harness.ts'
 import { answers } from '../fixtures/auth/auth.ts'
 import { forEachDatabase } from '../support/databases.ts'
-import { GATEWAY_DATA, TALK } from './gateway-data-routes.ts'
+import { GATEWAY_DATA, skillNamed, TALK } from './gateway-data-routes.ts'
 import { type AuthServer, startAuthServer } from './harness.ts'
 import { limited, needsOf } from './needs.ts'
 
@@ -28,6 +28,8 @@ export interface World {
   feedback_id: string
   /** A thread with a question and an answer. */
   talk_id: string
+  /** In her memory. */
+  fact_id: string
   /** A run that waits for its client, where a route of workflows is asked. */
   workflow: { plan_hash: string; run_id: string; session_id: string; pending: Record<string, unknown>; call_id: string }
 }
@@ -232,6 +234,7 @@ const KEYS = [
   namedHash('first@bob', 'bob'),
   namedHash('operator', 'operator'),
 ]
+const ADMIN = limited('alice', 'admin')
 const NO_WORKFLOW = { plan_hash: '0'.repeat(64), run_id: newId(), session_id: newId(), pending: {}, call_id: '' }
 
 forEachDatabase('every route', open => {
@@ -242,6 +245,10 @@ forEachDatabase('every route', open => {
     keyed = await startAuthServer(await open(), 'keys.json', { RUNLOOM_API_KEYS: KEYS.join(',') })
     server = await startAuthServer(await open(), 'langgraph.json')
     denying = await startAuthServer(await open(), 'scripted.json')
+    for (const one of [server, denying]) {
+      const { status } = await one.call(ADMIN, 'POST', '/api/skills/install', () => skillNamed('haiku'))
+      assert.equal(status, 200)
+    }
   })
   after(async () => {
     await server.close()
@@ -284,6 +291,7 @@ forEachDatabase('every route', open => {
       const asked = { assistant_id: 'talk', input: { messages: [message] } }
       await alice('POST', `/threads/${talk.thread_id}/runs/wait`, asked)
     }
+    const { facts } = await alice('POST', '/api/memory/facts', { content: mark })
     const [delivery] = await alice('GET', `/threads/${thread_id}/runs/${run_id}/webhooks`)
     return {
       mark,
@@ -297,6 +305,7 @@ forEachDatabase('every route', open => {
       feedback_id: feedback.feedback_id,
       talk_id: talk.thread_id,
       workflow: route.includes(V1) ? await workflow(mark, on) : NO_WORKFLOW,
+      fact_id: facts.find(({ content }: { content: string }) => content === mark).id,
     }
   }
 
@@ -329,6 +338,8 @@ forEachDatabase('every route', open => {
       alice('POST', '/threads/count', { metadata: { mark } }),
       alice('GET', `/api/runs/${run_id}/feedback`),
       alice('POST', '/store/items/search', { namespace_prefix: [mark] }),
+      alice('GET', '/api/memory'),
+      alice('GET', `/threads/${thread_id}/runs/${run_id}/webhooks`),
     ])
   }
 
