@@ -70,6 +70,8 @@ const PAGE = fileURLToPath(new URL('../dist/web', import.meta.url))
 
 export interface Runtime {
   app: Hono
+  /** What the app works with. */
+  ports: Ports
   graphs: Graphs
   db: Database
   /** Files and folders whose change means that graphs have to be loaded again. */
@@ -86,12 +88,14 @@ export interface RuntimeOptions {
   work?: boolean
   /** The folder of the web page, if not the one that `npm run build` makes. */
   page?: string
+  /** Graphs that are not in a file, by id: anything that a file might export. One of the configuration's is replaced. */
+  own?: Readonly<Record<string, object>>
 }
 
 /** Opens and migrates the database, loads the graphs, and starts working. */
 export async function startRuntime(
   config: Config,
-  { logger, work = true, page = PAGE }: RuntimeOptions,
+  { logger, work = true, page = PAGE, own = {} }: RuntimeOptions,
 ): Promise<Runtime> {
   const { database_url, http } = config
   const auth = config.auth && (await loadAuthFile(config.auth, logger))
@@ -119,6 +123,7 @@ export async function startRuntime(
   const uploads = new Uploads({ files, documents, limits: uploadLimits.parse(config.agent.uploads) })
   const models = new ChatModels(config.agent.models, config.model, config.env)
   const graphs = await deployedGraphs(config, models, logger)
+  for (const [graph_id, graph] of Object.entries(own)) graphs.register(graph_id, graph)
   await db
     .run(
       syncSystemAssistants,
@@ -243,7 +248,7 @@ export async function startRuntime(
       ? 'The built-in agent uses the offline model, a few fixed rules. For a real one set RUNLOOM_MODEL=<provider>:<name>'
       : undefined
   const watched = [...graphs.watched, ...(auth?.files ?? []), ...(custom?.files ?? [])]
-  return { app, graphs, db, watched, modelNote, close }
+  return { app, ports, graphs, db, watched, modelNote, close }
 }
 
 /** Where files of this server may be kept: beside its database, where that is a file. */
