@@ -26,6 +26,7 @@ const directions: Record<string, readonly string[]> = {
   // The embedded client calls the engine directly; the others must run where only fetch does.
   'client/embedded.ts': embedded,
   'client/embedded-engine.ts': embedded,
+  'client/embedded-resources.ts': embedded,
   'client/embedded-run.ts': embedded,
   cli: ['protocol', 'db', 'events', 'core', 'graph', 'workflow', 'agent', 'http', 'config.ts', 'runtime.ts', 'client'],
   'bin.ts': ['cli.ts'],

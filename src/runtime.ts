@@ -92,21 +92,32 @@ export interface RuntimeOptions {
   own?: Readonly<Record<string, object>>
 }
 
-/** Opens and migrates the database, loads the graphs, and starts working. */
-export async function startRuntime(
+/** Opens and migrates the database, loads the graphs, and starts working. Where that fails nothing stays open. */
+export async function startRuntime(config: Config, options: RuntimeOptions): Promise<Runtime> {
+  const opened: (() => unknown)[] = []
+  try {
+    return await start(config, options, opened)
+  } catch (error) {
+    for (const close of opened.reverse()) await close()
+    throw error
+  }
+}
+
+/** `opened` is told how to close what has been opened so far. */
+async function start(
   config: Config,
   { logger, work = true, page = PAGE, own = {} }: RuntimeOptions,
+  opened: (() => unknown)[],
 ): Promise<Runtime> {
   const { database_url, http } = config
   const auth = config.auth && (await loadAuthFile(config.auth, logger))
   const custom = http.app && (await loadApp(http.app.file, http.app.export))
   const unlock = database_url.startsWith('sqlite:') ? lockSqliteFile(database_url.slice('sqlite:'.length)) : () => {}
+  opened.push(unlock)
   const metrics = new Metrics()
-  const opened = await openDatabase(database_url, {
-    sync: config.sqlite_sync,
-    vectors: config.store.index !== undefined,
-  })
-  const db = metrics.timed(opened)
+  const vectors = config.store.index !== undefined
+  const db = metrics.timed(await openDatabase(database_url, { sync: config.sqlite_sync, vectors }))
+  opened.push(() => db.close())
   await migrate(db).catch(refuse)
   if (db.dialect === 'sqlite') {
     await db.run(voidLeases, undefined)
@@ -114,10 +125,15 @@ export async function startRuntime(
   }
   const bus: Bus =
     db.dialect === 'sqlite' ? new LocalBus() : new PostgresBus(config.database_direct_url ?? database_url)
+  opened.push(() => bus.close())
   const log = new EventLog(db, bus, error =>
     logger('error', 'the event log cannot be written, trying again', errorFields(error)),
   )
   const threads = new ThreadLog(db, bus)
+  opened.push(
+    () => log.close(),
+    () => threads.close(),
+  )
   const files = new ThreadFiles({ db, folder: dataFolder(config), logger })
   const documents = documentsOf(config, logger)
   const uploads = new Uploads({ files, documents, limits: uploadLimits.parse(config.agent.uploads) })

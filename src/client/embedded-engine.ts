@@ -120,7 +120,7 @@ const CODES: Readonly<Record<number, ErrorCode>> = {
   404: 'not_found',
   409: 'conflict',
   410: 'gone',
-  413: 'invalid',
+  413: 'too_large',
   422: 'invalid',
   429: 'busy',
   501: 'unsupported',

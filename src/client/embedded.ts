@@ -1,5 +1,5 @@
 // The embedded client (contracts: gateway §3): the server's engine and database inside a process, without a port. `stream`
-// and `chat` create a run and read its log; the other methods are the routes of the API, called in process.
+// and `chat` create a run and read its log; what else it reads and changes is in embedded-resources.ts.
 import { Client } from '@langchain/langgraph-sdk'
 import { RunloomError } from '../core/errors.ts'
 import { newId } from '../core/ids.ts'
@@ -7,17 +7,10 @@ import { acceptRun, requestCancel } from '../core/run-requests.ts'
 import { type CreateRun, getRun, type MultitaskStrategy, type Run } from '../core/runs.ts'
 import { Closing } from '../events/followers.ts'
 import type { ClientEvent } from '../protocol/client-events.ts'
-import {
-  type Checkpoint,
-  type HistoryState,
-  history,
-  type ThreadList,
-  threadSummaries,
-} from '../protocol/client-threads.ts'
 import { threadId } from '../protocol/gateway.ts'
 import { Engine, type EngineOptions, ORIGIN } from './embedded-engine.ts'
+import { Resources } from './embedded-resources.ts'
 import { followRun } from './embedded-run.ts'
-import { shownMessage, type WireMessage } from './embedded-text.ts'
 
 /** What the lead agent is asked to be; what is not said is as the configuration has it. */
 export interface AgentOptions {
@@ -68,21 +61,18 @@ export interface StreamOptions extends Omit<AgentOptions, 'modelName'> {
 
 const LEAD_AGENT = 'lead_agent'
 const RECURSION_LIMIT = 100
-/** Checkpoints that are read at once. */
-const HISTORY_PAGE = 100
 
-export class RunloomClient implements AsyncDisposable {
+export class RunloomClient extends Resources implements AsyncDisposable {
   /** The official SDK's client, for everything that the server can do. */
   readonly langgraph: Client
-  readonly #engine: Engine
   readonly #options: RunloomClientOptions
 
   /** Opens nothing yet. Throws `invalid` for an agent's name with other characters. */
   constructor(options: RunloomClientOptions = {}) {
     checkName(options.agentName)
+    super(new Engine(options))
     this.#options = options
-    this.#engine = new Engine(options)
-    this.langgraph = new Client({ apiUrl: ORIGIN, callerOptions: { fetch: this.#engine.fetch, maxRetries: 0 } })
+    this.langgraph = new Client({ apiUrl: ORIGIN, callerOptions: { fetch: this.engine.fetch, maxRetries: 0 } })
   }
 
   /**
@@ -94,13 +84,13 @@ export class RunloomClient implements AsyncDisposable {
     { signal, onAbandon = 'cancel', onRunCreated, ...options }: StreamOptions = {},
   ): AsyncGenerator<ClientEvent, void> {
     signal?.throwIfAborted()
-    const { ports, graphs } = await this.#engine.runtime()
-    const run = await acceptRun(ports, this.#toCreate(message, options, graphs.ids()))
+    const { ports } = await this.engine.runtime()
+    const run = await acceptRun(ports, this.#toCreate(message, options))
     let abandoned = onAbandon === 'cancel'
     try {
       const { run_id, thread_id } = run
       onRunCreated?.({ run_id, thread_id })
-      yield* followRun(this.#engine, run, signal ?? new AbortController().signal)
+      yield* followRun(this.engine, run, signal ?? new AbortController().signal)
       abandoned = false
     } catch (error) {
       if (error instanceof Closing) abandoned = false // it goes on when its database is opened again
@@ -112,9 +102,9 @@ export class RunloomClient implements AsyncDisposable {
 
   /** The events of a run from its first, whoever started it and whether or not it has ended. Leaving lets it go on. */
   async *join(runId: string, { signal }: { signal?: AbortSignal } = {}): AsyncGenerator<ClientEvent, void> {
-    const { ports } = await this.#engine.runtime()
+    const { ports } = await this.engine.runtime()
     const run = await ports.db.run(getRun, { run_id: runId })
-    yield* followRun(this.#engine, run, signal ?? new AbortController().signal)
+    yield* followRun(this.engine, run, signal ?? new AbortController().signal)
   }
 
   /** Runs a turn and returns the text of its last message; "" where it says nothing. */
@@ -135,68 +125,28 @@ export class RunloomClient implements AsyncDisposable {
 
   /** Reads the configuration and builds the agent anew with the next call. Runs in flight go on then. */
   async resetAgent(): Promise<void> {
-    await this.#engine.reset()
-  }
-
-  /** Newest first. */
-  async listThreads(limit = 10): Promise<ThreadList> {
-    const found = await this.#engine.call(threadSummaries, 'POST', '/threads/search', {
-      limit,
-      sort_by: 'created_at',
-      sort_order: 'desc',
-      select: ['thread_id', 'created_at', 'updated_at'],
-      extract: { title: 'values.title' },
-    })
-    return {
-      thread_list: await Promise.all(
-        found.map(async ({ extracted, ...thread }) => {
-          const [newest] = await this.#history(thread.thread_id, { limit: 1, select: ['checkpoint'] })
-          return {
-            ...thread,
-            latest_checkpoint_id: newest?.checkpoint?.checkpoint_id ?? null,
-            title: extracted.title ?? null,
-          }
-        }),
-      ),
-    }
-  }
-
-  /** All checkpoints of a thread, oldest first. Throws `not_found`. */
-  async getThread(id: string): Promise<{ thread_id: string; checkpoints: Checkpoint[] }> {
-    const states: HistoryState[] = []
-    for (let more = true; more; ) {
-      const before = states.at(-1)?.checkpoint
-      const page = await this.#history(id, { limit: HISTORY_PAGE, ...(before && { before }) })
-      states.push(...page)
-      more = page.length === HISTORY_PAGE
-    }
-    return { thread_id: id, checkpoints: states.reverse().map(checkpointOf) }
+    await this.engine.reset()
   }
 
   /** Ends what is open, as stopping the server does: runs in flight go on with the next client, or server, of the database. */
   async close(): Promise<void> {
-    await this.#engine.close()
+    await this.engine.close()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }
 
-  #history(thread_id: string, query: object) {
-    return this.#engine.call(history, 'POST', `/threads/${encodeURIComponent(thread_id)}/history`, query)
-  }
-
-  #toCreate(message: MessageContent | Answer, options: StreamOptions, graphs: readonly string[]): CreateRun {
+  #toCreate(message: MessageContent | Answer, options: StreamOptions): CreateRun {
     const { threadId: asked, assistantId = this.#options.assistantId, context, recursionLimit } = options
     checkName(options.agentName)
     const thread_id = asked === undefined ? newId() : checkThread(asked)
-    const fallback = graphs.includes(LEAD_AGENT) ? LEAD_AGENT : 'agent'
     const isMessage = typeof message === 'string' || Array.isArray(message)
     const chosen = { ...this.#options, ...given(options), ...(options.model && { modelName: options.model }) }
     return {
       run_id: newId(),
       thread_id,
-      assistant_id: assistantId ?? fallback,
+      assistant_id: assistantId ?? LEAD_AGENT,
       if_not_exists: 'create',
       kwargs: {
         input: isMessage ? { messages: [{ type: 'human', content: message, id: newId() }] } : null,
@@ -213,8 +163,8 @@ export class RunloomClient implements AsyncDisposable {
   }
 
   async #cancel(run: Run): Promise<void> {
-    if (this.#engine.closed) return
-    const { ports } = await this.#engine.runtime()
+    if (this.engine.closed) return
+    const { ports } = await this.engine.runtime()
     const request = { action: 'interrupt', by: 'abandoned', wait: false } as const
     await requestCancel(ports, run, request).catch(error => {
       if (!(error instanceof RunloomError)) throw error // else it has ended
@@ -233,24 +183,6 @@ function contextOf(options: AgentOptions): Record<string, unknown> {
     agent_name: options.agentName,
     available_skills: options.availableSkills,
   })
-}
-
-function checkpointOf(state: HistoryState): Checkpoint {
-  const { checkpoint, parent_checkpoint, created_at, metadata, values, next, tasks } = state
-  const messages = [values.messages ?? []].flat() as WireMessage[]
-  return {
-    checkpoint_id: checkpoint?.checkpoint_id ?? null,
-    parent_checkpoint_id: parent_checkpoint?.checkpoint_id ?? null,
-    ts: created_at,
-    metadata,
-    values: { ...values, messages: messages.map(message => shownMessage(message, message.id ?? null)) },
-    next,
-    pending_writes: tasks.flatMap(({ id: task_id, result, interrupts, error }) => [
-      ...Object.entries(result ?? {}).map(([channel, value]) => ({ task_id, channel, value })),
-      ...interrupts.map(value => ({ task_id, channel: '__interrupt__', value })),
-      ...(error == null ? [] : [{ task_id, channel: '__error__', value: error }]),
-    ]),
-  }
 }
 
 function checkName(name: string | undefined) {
