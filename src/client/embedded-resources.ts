@@ -5,6 +5,7 @@ import { stat } from 'node:fs/promises'
 import { basename } from 'node:path'
 import type { z } from 'zod'
 import { RunloomError } from '../core/errors.ts'
+import { newestCheckpoints } from '../core/states.ts'
 import { checkName, segmentsOf, virtualPath } from '../core/virtual-paths.ts'
 import {
   type Checkpoint,
@@ -44,12 +45,17 @@ export abstract class Resources {
       select: ['thread_id', 'created_at', 'updated_at'],
       extract: { title: 'values.title' },
     })
-    const withHead = found.map(async ({ extracted, ...thread }) => {
-      const [newest] = await this.#history(thread.thread_id, { limit: 1, select: ['checkpoint'] })
-      const latest_checkpoint_id = newest?.checkpoint?.checkpoint_id ?? null
-      return { ...thread, latest_checkpoint_id, title: extracted.title ?? null }
-    })
-    return { thread_list: await Promise.all(withHead) }
+    const { ports } = await this.engine.runtime()
+    const ids = found.map(thread => thread.thread_id)
+    const newest = await ports.db.run(newestCheckpoints, ids)
+    const heads = new Map(newest.map(({ thread_id, checkpoint_id }) => [thread_id, checkpoint_id]))
+    return {
+      thread_list: found.map(({ extracted, ...thread }) => ({
+        ...thread,
+        latest_checkpoint_id: heads.get(thread.thread_id) ?? null,
+        title: extracted.title ?? null,
+      })),
+    }
   }
 
   /** All checkpoints of a thread, oldest first. Throws `not_found`. */
@@ -70,7 +76,7 @@ export abstract class Resources {
 
   /** Null for a name that no model has. */
   async getModel(name: string): Promise<z.infer<typeof modelAnswer> | null> {
-    return this.engine.call(modelAnswer, 'GET', `/api/models/${segment(name)}`).catch(nullIfUnknown)
+    return known(async () => this.engine.call(modelAnswer, 'GET', `/api/models/${segment(name)}`))
   }
 
   /** Throws `not_found` for a path with no file, `malformed` for a folder; then nothing is uploaded. */
@@ -82,8 +88,8 @@ export abstract class Resources {
 
   /** Empty for a thread that there is not yet. */
   async listUploads(threadId: string): Promise<UploadList> {
-    const list = this.engine.call(uploadList, 'GET', `${thread(threadId)}/uploads/list`).catch(nullIfUnknown)
-    return (await list) ?? { files: [], count: 0 }
+    const list = await known(async () => this.engine.call(uploadList, 'GET', `${thread(threadId)}/uploads/list`))
+    return list ?? { files: [], count: 0 }
   }
 
   /** Throws `not_found`, and `malformed` for what is no name of a file. */
@@ -118,9 +124,14 @@ function segment(name: string): string {
   return encodeURIComponent(name)
 }
 
-function nullIfUnknown(error: unknown): null {
-  if (error instanceof RunloomError && error.code === 'not_found') return null
-  throw error
+/** Null in the place of `not_found`. */
+async function known<T>(ask: () => Promise<T>): Promise<T | null> {
+  try {
+    return await ask()
+  } catch (error) {
+    if (error instanceof RunloomError && error.code === 'not_found') return null
+    throw error
+  }
 }
 
 /** Read as it is sent. */
