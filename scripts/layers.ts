@@ -4,6 +4,8 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, posix, relative, resolve } from 'node:path'
 
+const embedded = ['protocol', 'events', 'core', 'config.ts', 'runtime.ts']
+
 /**
  * What each layer may import of ours, besides itself. A layer is a folder or a file of src/; where a file is listed as
  * well as its folder, the file's entry counts.
@@ -22,7 +24,10 @@ const directions: Record<string, readonly string[]> = {
   'runtime.ts': ['protocol', 'db', 'events', 'core', 'graph', 'workflow', 'agent', 'http', 'config.ts'],
   client: ['protocol'],
   // The embedded client calls the engine directly; the others must run where only fetch does.
-  'client/embedded.ts': ['protocol', 'events', 'core', 'config.ts', 'runtime.ts'],
+  'client/embedded.ts': embedded,
+  'client/embedded-engine.ts': embedded,
+  'client/embedded-resources.ts': embedded,
+  'client/embedded-run.ts': embedded,
   cli: ['protocol', 'db', 'events', 'core', 'graph', 'workflow', 'agent', 'http', 'config.ts', 'runtime.ts', 'client'],
   'bin.ts': ['cli.ts'],
   'cli.ts': ['cli', 'config.ts'],
@@ -137,7 +142,10 @@ function importsOf(file: string, source: string): Problem[] {
 function ownImport(file: string, layer: string, to: string, isType: boolean): string | undefined {
   const target = posix.join(posix.dirname(file), to)
   const targetLayer = layerOf(target)
-  if (folderOf(targetLayer) === folderOf(layer)) return undefined
+  if (folderOf(targetLayer) === folderOf(layer)) {
+    const same = targetLayer === layer || layer !== folderOf(layer) || !confined[layer]
+    return same ? undefined : `imports src/${target}, which is not for where ${layer} runs`
+  }
   const allowed = directions[layer] ?? []
   if (!allowed.some(one => one === targetLayer || one === folderOf(targetLayer)))
     return `imports ${target.startsWith('..') ? to : `src/${target}`}; ${layer} may import ${listed(allowed)}`

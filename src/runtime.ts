@@ -77,6 +77,8 @@ const PAGE = fileURLToPath(new URL('../dist/web', import.meta.url))
 
 export interface Runtime {
   app: Hono
+  /** What the app works with. */
+  ports: Ports
   graphs: Graphs
   db: Database
   /** Files and folders whose change means that graphs have to be loaded again. */
@@ -93,23 +95,36 @@ export interface RuntimeOptions {
   work?: boolean
   /** The folder of the web page, if not the one that `npm run build` makes. */
   page?: string
+  /** Graphs that are not in a file, by id: anything that a file might export. One of the configuration's is replaced. */
+  own?: Readonly<Record<string, object>>
 }
 
-/** Opens and migrates the database, loads the graphs, and starts working. */
-export async function startRuntime(
+/** Opens and migrates the database, loads the graphs, and starts working. Where that fails nothing stays open. */
+export async function startRuntime(config: Config, options: RuntimeOptions): Promise<Runtime> {
+  const opened: (() => unknown)[] = []
+  try {
+    return await start(config, options, opened)
+  } catch (error) {
+    for (const close of opened.reverse()) await close()
+    throw error
+  }
+}
+
+/** `opened` is told how to close what has been opened so far. */
+async function start(
   config: Config,
-  { logger, work = true, page = PAGE }: RuntimeOptions,
+  { logger, work = true, page = PAGE, own = {} }: RuntimeOptions,
+  opened: (() => unknown)[],
 ): Promise<Runtime> {
   const { database_url, http } = config
   const auth = config.auth && (await loadAuthFile(config.auth, logger))
   const custom = http.app && (await loadApp(http.app.file, http.app.export))
   const unlock = database_url.startsWith('sqlite:') ? lockSqliteFile(database_url.slice('sqlite:'.length)) : () => {}
+  opened.push(unlock)
   const metrics = new Metrics()
-  const opened = await openDatabase(database_url, {
-    sync: config.sqlite_sync,
-    vectors: config.store.index !== undefined,
-  })
-  const db = metrics.timed(opened)
+  const vectors = config.store.index !== undefined
+  const db = metrics.timed(await openDatabase(database_url, { sync: config.sqlite_sync, vectors }))
+  opened.push(() => db.close())
   await migrate(db).catch(refuse)
   if (db.dialect === 'sqlite') {
     await db.run(voidLeases, undefined)
@@ -117,10 +132,15 @@ export async function startRuntime(
   }
   const bus: Bus =
     db.dialect === 'sqlite' ? new LocalBus() : new PostgresBus(config.database_direct_url ?? database_url)
+  opened.push(() => bus.close())
   const log = new EventLog(db, bus, error =>
     logger('error', 'the event log cannot be written, trying again', errorFields(error)),
   )
   const threads = new ThreadLog(db, bus)
+  opened.push(
+    () => log.close(),
+    () => threads.close(),
+  )
   const files = new ThreadFiles({ db, folder: dataFolder(config), logger })
   const documents = documentsOf(config, logger)
   const uploads = new Uploads({ files, documents, limits: uploadLimits.parse(config.agent.uploads) })
@@ -137,6 +157,7 @@ export async function startRuntime(
     skills: config.agent.skills.enabled ? skillsMiddleware(skills) : undefined,
     mcp: mcpMiddleware(mcp),
   })
+  for (const [graph_id, graph] of Object.entries(own)) graphs.register(graph_id, graph)
   await db
     .run(
       syncSystemAssistants,
@@ -266,7 +287,7 @@ export async function startRuntime(
       ? 'The built-in agent uses the offline model, a few fixed rules. For a real one set RUNLOOM_MODEL=<provider>:<name>'
       : undefined
   const watched = [...graphs.watched, ...(auth?.files ?? []), ...(custom?.files ?? [])]
-  return { app, graphs, db, watched, modelNote, close }
+  return { app, ports, graphs, db, watched, modelNote, close }
 }
 
 /** Where files of this server may be kept: beside its database, where that is a file. */

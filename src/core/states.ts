@@ -1,7 +1,7 @@
 // The transitions behind changes of a thread's state from outside a run: refused while runs are in flight, and when the
 // thread has moved on since the change was computed.
-import sql, { empty } from 'sql-template-tag'
-import { type Bulk, first, mergeBulks, type Steps, transition } from '../db/database.ts'
+import sql, { empty, join } from 'sql-template-tag'
+import { all, type Bulk, first, mergeBulks, type Steps, transition } from '../db/database.ts'
 import { makerOf } from './access.ts'
 import { RunloomError } from './errors.ts'
 import {
@@ -129,3 +129,17 @@ function* headOf(thread_id: string): Steps<string | undefined> {
     select max(checkpoint_id) as checkpoint_id from checkpoints where thread_id = ${thread_id} and checkpoint_ns = ''`)
   return newest?.checkpoint_id ?? undefined
 }
+
+/** The newest checkpoint of each thread that has one. */
+export const newestCheckpoints = transition(
+  import.meta.url,
+  'newestCheckpoints',
+  function* (thread_ids: readonly string[]): Steps<{ thread_id: string; checkpoint_id: string }[]> {
+    if (thread_ids.length === 0) return []
+    return yield* all<{ thread_id: string; checkpoint_id: string }>(sql`
+    select thread_id, checkpoint_id from checkpoints where checkpoint_ns = '' and thread_id in (${join([...thread_ids])})
+    and position = (
+      select max(position) from checkpoints newest
+      where newest.thread_id = checkpoints.thread_id and newest.checkpoint_ns = '')`)
+  },
+)

@@ -80,6 +80,7 @@ export class Graphs {
   register(id: string, exported: object, description?: string): void {
     const graph = compiled(exported)
     this.#graphs.set(id, async () => graph)
+    this.failures.delete(id)
     if (description !== undefined) this.#descriptions.set(id, description)
   }
 

@@ -4,7 +4,8 @@ import type { Context } from 'hono'
 import { newId } from '../core/ids.ts'
 import { refuseLargeInput } from '../core/limits.ts'
 import type { RunConfig } from '../core/run-config.ts'
-import { type Created, type CreateRun, createRun, createRuns, type Run } from '../core/runs.ts'
+import { acceptRun } from '../core/run-requests.ts'
+import { type CreateRun, createRuns, type Run } from '../core/runs.ts'
 import * as protocol from '../protocol/runs.ts'
 import { userOf } from './authentication.ts'
 import { bodyText, parse, parseBody } from './errors.ts'
@@ -50,15 +51,7 @@ export async function acceptBatch(ports: Ports, c: Context, face: Face): Promise
 
 async function create(ports: Ports, args: CreateRun): Promise<Run> {
   ports.webhooks.check(args.kwargs.webhook)
-  const { run, claimed, repeated, superseded } = await ports.worker.startHere<Created>(claim =>
-    ports.gate.admit(queue => ports.db.run(createRun, { ...args, queue, ...(claim && { claim }) })),
-  )
-  for (const run_id of superseded) {
-    ports.bus.publish(`cancel:${run_id}`)
-    ports.bus.publish(`run:${run_id}`)
-  }
-  if (!claimed && !repeated) ports.bus.publish('work')
-  return run
+  return acceptRun(ports, args)
 }
 
 function toCreate({ ttl, pickHeaders }: Ports, c: Context, face: Face, request: RunRequest): CreateRun {

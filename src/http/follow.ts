@@ -2,8 +2,8 @@
 import type { Context } from 'hono'
 import { RunloomError } from '../core/errors.ts'
 import { errorFields } from '../core/logger.ts'
-import type { RunKey } from '../core/run-keys.ts'
-import { type CancelRun, cancelRun, deleteRun, type Run } from '../core/runs.ts'
+import { requestCancel } from '../core/run-requests.ts'
+import type { Run } from '../core/runs.ts'
 import { needsHistory, project } from '../graph/projection.ts'
 import type { Face } from './face.ts'
 import type { Ports } from './ports.ts'
@@ -48,38 +48,11 @@ export function waitForRun(ports: Ports, c: Context, run: Run, { face, ...how }:
   return eventualJson(result, { heartbeat_ms: ports.heartbeat_ms, headers: headersOf(c), onGone })
 }
 
-/** Requests a cancel; resolves when the run has stopped if `wait`. */
-export async function requestCancel(
-  ports: Ports,
-  key: RunKey,
-  { wait, ...request }: Omit<CancelRun, keyof RunKey> & { wait: boolean },
-): Promise<void> {
-  await ports.db.run(cancelRun, { ...key, ...request })
-  announceStop(ports, key.run_id)
-  if (wait) await ports.log.ended(key.run_id, AbortSignal.timeout(CANCEL_WAIT_MS))
-}
-
-/** Deletes a run; resolves when it is gone, also where its owner has to stop it first. */
-export async function removeRun(ports: Ports, key: RunKey & { by?: string }, signal: AbortSignal): Promise<void> {
-  const { pending } = await ports.db.run(deleteRun, key)
-  announceStop(ports, key.run_id)
-  if (pending) await ports.log.ended(key.run_id, signal)
-}
-
 /** A cursor is the `seq` of the last event seen; what is not one ("-1", foreign ids) means from the start. */
 export function cursorOf(c: Context): number {
   const id = c.req.header('last-event-id')
   return id !== undefined && /^\d{1,15}$/.test(id) ? Number(id) : 0
 }
-
-/** Hints to a run's owner and readers that its row says to stop. */
-export function announceStop(ports: Ports, run_id: string) {
-  ports.bus.publish(`cancel:${run_id}`)
-  ports.bus.publish(`run:${run_id}`)
-  ports.bus.publish('work')
-}
-
-const CANCEL_WAIT_MS = 60_000
 
 function leaving(ports: Ports, c: Context, run: Run, { cancelOnDisconnect }: Pick<Following, 'cancelOnDisconnect'>) {
   const gone = new AbortController()

@@ -1,13 +1,13 @@
 // Workflow runs over HTTP (contracts: workflows §2.2 to §2.7). Creating only accepts the run; everything else reads what
 // is stored, or leaves an answer for whoever executes it.
 import { type Context, Hono } from 'hono'
+import { requestCancel } from '../core/run-requests.ts'
 import { eventsOf, readPage } from '../events/log.ts'
 import * as protocol from '../protocol/workflow-runs.ts'
 import { getWorkflowRun, listWorkflowRuns, pendingSteps, readSnapshot, submitToolResults } from '../workflow/runs.ts'
 import { openCalls, wireStep, wireWorkflowRun } from '../workflow/snapshot.ts'
 import { type Line, lines } from '../workflow/stream.ts'
 import { permit } from './access.ts'
-import { requestCancel } from './follow.ts'
 import type { Ports } from './ports.ts'
 import { ndjson, sse } from './sse.ts'
 import { acceptWorkflowRun } from './workflow-accept.ts'

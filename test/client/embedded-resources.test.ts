@@ -1,0 +1,130 @@
+// Models and files by the embedded client (contracts: gateway §3.1, §3.7, §4.1). Each method checks what it gets by the
+// schema of its route; `call` of the engine would throw where they differ.
+import assert from 'node:assert/strict'
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { type ErrorCode, RunloomClient, RunloomError } from '../../src/index.ts'
+import { echo } from '../fixtures/api/graphs.ts'
+
+let folder: string
+let client: RunloomClient
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'runloom-embedded-'))
+  client = new RunloomClient({ data: join(folder, 'data'), env: {}, graphs: { echo } })
+})
+after(async () => {
+  await client.close()
+  await rm(folder, { recursive: true, force: true })
+})
+
+const refused = (code: ErrorCode) => (error: unknown) => {
+  assert.ok(error instanceof RunloomError, String(error))
+  assert.equal(error.code, code, error.message)
+  return true
+}
+
+async function file(name: string, content = `content of ${name}`): Promise<string> {
+  const path = join(await mkdtemp(join(folder, 'given-')), name)
+  await writeFile(path, content)
+  return path
+}
+
+const namesOf = ({ files }: { files: { filename: string }[] }) => files.map(({ filename }) => filename).sort()
+const textOf = ({ content }: { content: Uint8Array }) => new TextDecoder().decode(content)
+
+test('models: listed, found by name, null for an unknown one', async () => {
+  const { models } = await client.listModels()
+  const [model] = models
+  assert.ok(model)
+  assert.deepEqual(await client.getModel(model.name), model)
+  assert.equal(await client.getModel('nobody'), null)
+  assert.equal(await client.getModel('..'), null)
+})
+
+test('a fresh thread has no uploads, and is not made by asking', async () => {
+  assert.deepEqual(await client.listUploads('fresh'), { files: [], count: 0 })
+  await assert.rejects(client.getThread('fresh'), refused('not_found'))
+})
+
+test('files: uploaded, listed, read as artifacts, deleted', async () => {
+  const answer = await client.uploadFiles('files', [await file('a b.txt'), await file('größe.md')])
+  assert.equal(answer.success, true)
+  assert.deepEqual(namesOf(answer), ['a b.txt', 'größe.md'])
+  assert.equal(answer.files[0]?.virtual_path, '/mnt/user-data/uploads/a b.txt')
+  assert.equal((await client.listUploads('files')).count, 2)
+  for (const path of ['/mnt/user-data/uploads/a b.txt', 'mnt/user-data/uploads/a b.txt']) {
+    const artifact = await client.getArtifact('files', path)
+    assert.deepEqual([textOf(artifact), artifact.mime_type], ['content of a b.txt', 'text/plain'])
+  }
+  assert.equal((await client.deleteUpload('files', 'a b.txt')).success, true)
+  assert.deepEqual(namesOf(await client.listUploads('files')), ['größe.md'])
+  await assert.rejects(client.deleteUpload('files', 'a b.txt'), refused('not_found'))
+})
+
+test('files of one name are kept apart, in one call and over several', async () => {
+  await client.uploadFiles('twice', [await file('x.txt', 'one'), await file('x.txt', 'two'), await file('y.txt')])
+  assert.deepEqual(namesOf(await client.listUploads('twice')), ['x.txt', 'x_1.txt', 'y.txt'])
+  assert.equal(textOf(await client.getArtifact('twice', '/mnt/user-data/uploads/x_1.txt')), 'two')
+})
+
+test('what is no file is refused, and nothing of the call is uploaded', async () => {
+  const good = await file('good.txt')
+  const directory = join(folder, 'directory')
+  await mkdir(directory, { recursive: true })
+  await assert.rejects(client.uploadFiles('none', [good, join(folder, 'missing.txt')]), refused('not_found'))
+  await assert.rejects(client.uploadFiles('none', [good, directory]), refused('malformed'))
+  await assert.rejects(client.uploadFiles('none', []), refused('malformed'))
+  assert.deepEqual(await client.listUploads('none'), { files: [], count: 0 })
+})
+
+test('a document that cannot be converted is uploaded, without its companion', async () => {
+  const { success, files } = await client.uploadFiles('broken', [await file('broken.pdf', 'no PDF at all')])
+  assert.equal(success, true)
+  assert.deepEqual([files[0]?.filename, files[0]?.markdown_file], ['broken.pdf', undefined])
+})
+
+test('names and paths that lead out are refused', async () => {
+  await client.uploadFiles('paths', [await file('a.txt')])
+  for (const name of ['..', '.', '', '../a.txt', 'x/../../a.txt', 'a\\b', '%2e%2e']) {
+    await assert.rejects(client.deleteUpload('paths', name), refused(name === '%2e%2e' ? 'not_found' : 'malformed'))
+  }
+  const cases: [string, ErrorCode][] = [
+    ['/mnt/user-data/uploads/missing.txt', 'not_found'],
+    ['/mnt/user-data/uploads/../../../etc/passwd', 'forbidden'],
+    ['mnt/user-data/../secret', 'forbidden'],
+    ['mnt/user-data-evil/a.txt', 'malformed'],
+    ['/etc/passwd', 'malformed'],
+    ['uploads/a.txt', 'malformed'],
+    ['/mnt/user-data/uploads', 'malformed'],
+    ['/mnt/user-data', 'malformed'],
+    ['', 'malformed'],
+  ]
+  for (const [path, code] of cases) await assert.rejects(client.getArtifact('paths', path), refused(code), path)
+  assert.equal((await client.listUploads('paths')).count, 1)
+})
+
+test('a link among the uploads is never followed', async () => {
+  const [uploaded] = (await client.uploadFiles('links', [await file('a.txt')])).files
+  const target = await file('target.txt', 'outside')
+  const link = join(folder, 'data', uploaded?.path ?? '', '../link.txt')
+  await symlink(target, link)
+  await assert.rejects(client.getArtifact('links', '/mnt/user-data/uploads/link.txt'), RunloomError)
+  await client.deleteUpload('links', 'link.txt').catch(() => undefined)
+  const again = await client.uploadFiles('other', [target])
+  assert.equal(again.success, true, 'the target is still there')
+})
+
+test('threads do not see each other’s files', async () => {
+  await client.uploadFiles('mine', [await file('mine.txt')])
+  await client.uploadFiles('yours', [await file('yours.txt')])
+  assert.deepEqual(namesOf(await client.listUploads('mine')), ['mine.txt'])
+  await assert.rejects(client.getArtifact('mine', '/mnt/user-data/uploads/yours.txt'), refused('not_found'))
+})
+
+test('files first, then a turn on their thread', async () => {
+  await client.uploadFiles('talk', [await file('talk.txt')])
+  assert.equal(await client.chat('hello', { threadId: 'talk', assistantId: 'echo' }), 'hello')
+  assert.equal((await client.listUploads('talk')).count, 1)
+})
