@@ -51,7 +51,7 @@ import { Metrics } from './http/metrics.ts'
 import type { Ports } from './http/ports.ts'
 import { webhookBody } from './http/webhooks.ts'
 import { workflowExecutor } from './workflow/executor.ts'
-import { NO_TOOLS } from './workflow/server-tools.ts'
+import { serverTools } from './workflow/server-tools.ts'
 
 const MINUTE_MS = 60_000
 const SWEEP_MS = MINUTE_MS
@@ -136,7 +136,7 @@ export async function startRuntime(
       db,
       bus,
       models,
-      tools: NO_TOOLS,
+      tools: serverTools({ db, guard: webhooks.guard }),
       agents: new Children({ db, log, bus, texts }),
       poll_ms,
     }),
