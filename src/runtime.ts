@@ -62,7 +62,7 @@ import type { Ports } from './http/ports.ts'
 import { webhookBody } from './http/webhooks.ts'
 import { uploadLimits } from './protocol/files.ts'
 import { workflowExecutor } from './workflow/executor.ts'
-import { NO_TOOLS } from './workflow/server-tools.ts'
+import { serverTools } from './workflow/server-tools.ts'
 
 const MINUTE_MS = 60_000
 const SWEEP_MS = MINUTE_MS
@@ -182,7 +182,7 @@ async function start(
       db,
       bus,
       models,
-      tools: NO_TOOLS,
+      tools: serverTools({ db, guard: webhooks.guard }),
       agents: new Children({ db, log, bus, texts }),
       poll_ms,
     }),

@@ -31,6 +31,8 @@ export class ApiError extends Error {
   readonly issues: SpecIssue[]
   /** The fields of a request that were refused. */
   readonly fields: { field: string; message: string }[]
+  /** How long the server asks to wait (`Retry-After`), where it does. */
+  retryAfterMs?: number
 
   constructor(status: number, requestId: string | undefined, body: string) {
     const said = errorOf(body)

@@ -3,7 +3,7 @@
 
 import { workflowRun } from '../protocol/workflow-answers.ts'
 import { runEvent, type WorkflowEvent, type WorkflowEventType } from '../protocol/workflow-events.ts'
-import { StreamProtocolError } from './errors.ts'
+import { StreamProtocolError, TransportError } from './errors.ts'
 import { ATTEMPTS, abortable, backOff, type Http, requestIdOf } from './http.ts'
 
 /** Attempts to reach the server again once a stream was open: about 80 seconds. */
@@ -24,11 +24,36 @@ export interface EventReading {
   limit: number
 }
 
+export interface StreamOptions {
+  /** Gives up waiting for the server, its reason thrown; later it ends the reader, as `cancel` does. */
+  signal?: AbortSignal | undefined
+  /** How long the server may take to accept, all attempts together; for ever without it. */
+  headerTimeoutMs?: number | undefined
+}
+
 /** Connects, and answers when the server has accepted. */
-export async function openEventStream(http: Http, reading: EventReading): Promise<WorkflowEventStream> {
+export async function openEventStream(
+  http: Http,
+  reading: EventReading,
+  { signal, headerTimeoutMs }: StreamOptions,
+): Promise<WorkflowEventStream> {
   const gone = new AbortController()
-  const response = await connect(http, reading, gone.signal, ATTEMPTS)
-  return new WorkflowEventStream(http, reading, gone, response)
+  const opened = new AbortController()
+  const late = new TransportError('timeout', `run ${reading.run_id}: no headers within ${headerTimeoutMs} ms`)
+  const timer = headerTimeoutMs && setTimeout(() => opened.abort(late), headerTimeoutMs)
+  const within = AbortSignal.any([opened.signal, ...(signal ? [signal] : [])])
+  const stop = () => gone.abort(within.reason)
+  within.addEventListener('abort', stop, { once: true })
+  try {
+    within.throwIfAborted()
+    const response = await connect(http, reading, gone.signal, ATTEMPTS)
+    const stream = new WorkflowEventStream(http, reading, gone, response)
+    signal?.addEventListener('abort', () => stream.cancel(), { once: true, signal: gone.signal })
+    return stream
+  } finally {
+    clearTimeout(timer)
+    within.removeEventListener('abort', stop)
+  }
 }
 
 /**
@@ -80,7 +105,7 @@ export class WorkflowEventStream implements AsyncIterable<WorkflowEvent>, AsyncD
     } catch (error) {
       if (!this.#gone.signal.aborted) throw error
     } finally {
-      this.#letGo()
+      this.cancel()
     }
   }
 
@@ -116,7 +141,11 @@ export class WorkflowEventStream implements AsyncIterable<WorkflowEvent>, AsyncD
   }
 
   async #isEnded(run_id: string): Promise<boolean> {
-    const { status } = await this.#http.json(workflowRun, { method: 'GET', path: `/runs/${run_id}` }, RESUME_ATTEMPTS)
+    const { status } = await this.#http.json(
+      workflowRun,
+      { method: 'GET', path: `/runs/${run_id}` },
+      { attempts: RESUME_ATTEMPTS, signal: this.#gone.signal },
+    )
     return status !== 'running' && status !== 'waiting'
   }
 

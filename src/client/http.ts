@@ -4,8 +4,8 @@ import type { z } from 'zod'
 import { ApiError, TransportError, ValidationError } from './errors.ts'
 
 export interface ClientOptions {
-  /** Ends in `/api/v1`: `http://127.0.0.1:2024/api/v1`. */
-  baseUrl: string
+  /** Ends in `/api/v1`: `http://127.0.0.1:2024/api/v1`. In a graph or an app of the server itself it may be left out. */
+  baseUrl?: string
   /** A key of the server. */
   apiKey?: string
   /** A bearer token, or what gives one; asked before every request. */
@@ -24,7 +24,18 @@ export interface Call {
   body?: unknown
 }
 
+/** What one call may be told. */
+export interface CallOptions {
+  /** Gives the call up; its reason is thrown. */
+  signal?: AbortSignal
+}
+
 const TIMEOUT_MS = 60_000
+
+/** Where code that a server runs finds it. */
+const FETCH_HERE = Symbol.for('langgraph_api:fetch')
+const URL_HERE = Symbol.for('langgraph_api:url')
+const here = globalThis as { [FETCH_HERE]?: typeof fetch; [URL_HERE]?: string }
 
 /** How often a request is sent that may be sent more than once. */
 export const ATTEMPTS = 3
@@ -38,7 +49,9 @@ export class Http {
   readonly #fetch: typeof fetch
 
   constructor({ baseUrl, apiKey, token, auth, fetch: fetchWith }: ClientOptions) {
-    if (typeof baseUrl !== 'string' || !/^https?:\/\/./.test(baseUrl.trim())) {
+    const isHere = baseUrl === undefined && here[URL_HERE] !== undefined
+    const base = isHere ? `${here[URL_HERE]}/api/v1` : baseUrl
+    if (typeof base !== 'string' || !/^https?:\/\/./.test(base.trim())) {
       throw new ValidationError('baseUrl', 'give the URL of the API, such as http://127.0.0.1:2024/api/v1')
     }
     if (auth !== undefined && auth !== 'none') throw new ValidationError('auth', 'can only be "none"')
@@ -50,19 +63,28 @@ export class Http {
     }
     if (apiKey !== undefined) this.#headers['x-modelrelay-api-key'] = secret('apiKey', apiKey)
     if (token !== undefined && typeof token !== 'function') secret('token', token)
-    this.#base = baseUrl.trim().replace(/\/+$/, '')
+    this.#base = base.trim().replace(/\/+$/, '')
     this.#token = token
-    this.#fetch = fetchWith ?? ((input, init) => globalThis.fetch(input, init))
+    const fetchHere = isHere ? here[FETCH_HERE] : undefined
+    this.#fetch = fetchWith ?? fetchHere ?? ((input, init) => globalThis.fetch(input, init))
   }
 
-  /** Sends a request up to `attempts` times and answers its JSON; all of it within 60 seconds. */
-  async json<T extends z.ZodType>(answer: T, call: Call, attempts = ATTEMPTS): Promise<z.output<T>> {
+  /**
+   * Sends a request up to `attempts` times and answers its JSON; all of it within 60 seconds. Who is asked to wait longer
+   * than that is told so.
+   */
+  async json<T extends z.ZodType>(
+    answer: T,
+    call: Call,
+    { signal, attempts = ATTEMPTS }: CallOptions & { attempts?: number } = {},
+  ): Promise<z.output<T>> {
     const limit = new AbortController()
     const late = new TransportError('timeout', `${call.method} ${call.path}: no answer within ${TIMEOUT_MS / 1000} s`)
     const timer = setTimeout(() => limit.abort(late), TIMEOUT_MS)
+    const within = signal ? AbortSignal.any([signal, limit.signal]) : limit.signal
     try {
-      return await repeated(attempts, limit.signal, async () => {
-        const response = await this.#send(call, 'application/json', limit.signal)
+      return await repeated(attempts, within, async () => {
+        const response = await this.#send(call, 'application/json', within)
         return parsed(answer, call, await textOf(call, response))
       })
     } finally {
@@ -88,8 +110,11 @@ export class Http {
     const response = await this.#fetch(`${this.#base}${path}`, init).catch((cause: unknown) => {
       throw new TransportError('connection', `${method} ${path}: ${reasonOf(cause)}`, { cause })
     })
-    if (!response.ok) throw new ApiError(response.status, requestIdOf(response), await response.text().catch(() => ''))
-    return response
+    if (response.ok) return response
+    const failure = new ApiError(response.status, requestIdOf(response), await response.text().catch(() => ''))
+    const after_ms = retryAfterOf(response)
+    if (after_ms !== undefined) failure.retryAfterMs = after_ms
+    throw failure
   }
 }
 
@@ -97,9 +122,20 @@ export function requestIdOf({ headers }: Response): string | undefined {
   return REQUEST_ID.map(name => headers.get(name)).find(id => id) ?? undefined
 }
 
-/** Waits before the attempt after `failures` failed ones: 300 ms, doubling to 5 s, more or less by half. */
-export function backOff(failures: number, signal: AbortSignal): Promise<void> {
-  const ms = Math.min(300 * 2 ** (failures - 1), 5_000) * (0.5 + Math.random())
+/** What a server asks to wait, in seconds or until a date; undefined where it says nothing of use. */
+function retryAfterOf({ headers }: Response): number | undefined {
+  const asked = headers.get('retry-after')?.trim()
+  if (!asked) return undefined
+  const ms = /^\d+$/.test(asked) ? Number(asked) * 1_000 : Date.parse(asked) - Date.now()
+  return Number.isNaN(ms) ? undefined : Math.max(ms, 0)
+}
+
+/**
+ * Waits before the attempt after `failures` failed ones: 300 ms, doubling to 5 s, more or less by half; longer where the
+ * server has asked for it.
+ */
+export function backOff(failures: number, signal: AbortSignal, least_ms = 0): Promise<void> {
+  const ms = Math.max(Math.min(300 * 2 ** (failures - 1), 5_000) * (0.5 + Math.random()), least_ms)
   let timer: ReturnType<typeof setTimeout>
   const over = new Promise<void>(resolve => {
     timer = setTimeout(resolve, ms)
@@ -118,15 +154,18 @@ export function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<
 }
 
 async function repeated<T>(attempts: number, signal: AbortSignal, once: () => Promise<T>): Promise<T> {
+  let asked_ms = 0
   for (let retries = 0; ; retries++) {
     try {
-      if (retries > 0) await backOff(retries, signal)
+      if (retries > 0) await backOff(retries, signal, asked_ms)
       signal.throwIfAborted()
       return await abortable(once(), signal)
     } catch (error) {
       const failure = signal.aborted ? signal.reason : error
       if (failure instanceof TransportError) failure.retries = retries
       if (signal.aborted || retries + 1 >= attempts || !mayPass(failure)) throw failure
+      asked_ms = failure instanceof ApiError ? (failure.retryAfterMs ?? 0) : 0
+      if (asked_ms > TIMEOUT_MS) throw failure
     }
   }
 }

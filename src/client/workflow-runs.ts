@@ -21,8 +21,8 @@ import { planHash, toolResults, type WorkflowRunStatus } from '../protocol/workf
 import type { workflowSpec } from '../protocol/workflow-spec.ts'
 import type { compiledSpec } from '../protocol/workflow-v1.ts'
 import { ValidationError } from './errors.ts'
-import { openEventStream, type WorkflowEventStream } from './events.ts'
-import { type ClientOptions, Http } from './http.ts'
+import { openEventStream, type StreamOptions, type WorkflowEventStream } from './events.ts'
+import { type CallOptions, type ClientOptions, Http } from './http.ts'
 import { type RunOptions, runOptions, uuid } from './run-options.ts'
 
 /** A workflow in the form that people write, or in the compiled one. */
@@ -72,8 +72,13 @@ export class WorkflowRunsClient {
     return this.#create({ plan_hash: found.data }, options)
   }
 
-  async get(runId: string): Promise<WorkflowRun> {
-    return this.#http.json(workflowRun, { method: 'GET', path: runPath(runId) })
+  /** With `include: ['steps']` the answer has every model call of every node, with its tools. */
+  async get(
+    runId: string,
+    { include = [], ...options }: CallOptions & { include?: ('steps' | 'tool_calls')[] } = {},
+  ): Promise<WorkflowRun> {
+    const query = include.length > 0 ? `?include=${include.join(',')}` : ''
+    return this.#http.json(workflowRun, { method: 'GET', path: `${runPath(runId)}${query}` }, options)
   }
 
   /** What the run waits for. */
@@ -91,25 +96,26 @@ export class WorkflowRunsClient {
 
   /**
    * The run's events after `afterSeq`, `limit` of them at most (0: all), from history and live. Resolves when the server has
-   * accepted; see `WorkflowEventStream`.
+   * accepted, whenever that is, unless `signal` or `headerTimeoutMs` gives it up; see `WorkflowEventStream`.
    */
   async streamEvents(
     runId: string,
-    { afterSeq = 0, limit = 0 }: { afterSeq?: number; limit?: number } = {},
+    { afterSeq = 0, limit = 0, ...options }: StreamOptions & { afterSeq?: number; limit?: number } = {},
   ): Promise<WorkflowEventStream> {
     for (const [field, value] of Object.entries({ afterSeq, limit })) {
       if (!Number.isSafeInteger(value)) throw new ValidationError(field, 'must be a whole number')
     }
-    return openEventStream(this.#http, {
-      run_id: uuid('runId', runId),
-      after: Math.max(afterSeq, 0),
-      limit: limit > 0 ? limit : Number.POSITIVE_INFINITY,
-    })
+    const { headerTimeoutMs } = options
+    if (headerTimeoutMs !== undefined && !(headerTimeoutMs > 0)) {
+      throw new ValidationError('headerTimeoutMs', 'must be a number above 0')
+    }
+    const from = { after: Math.max(afterSeq, 0), limit: limit > 0 ? limit : Number.POSITIVE_INFINITY }
+    return openEventStream(this.#http, { run_id: uuid('runId', runId), ...from }, options)
   }
 
   /** Stops a run, and answers when it has stopped. */
   async cancel(runId: string): Promise<CanceledRun> {
-    return this.#http.json(canceledRun, { method: 'POST', path: `${runPath(runId)}/cancel` }, 1)
+    return this.#http.json(canceledRun, { method: 'POST', path: `${runPath(runId)}/cancel` }, { attempts: 1 })
   }
 
   /** Newest first; 50 unless `limit` (up to 1000) says otherwise. */

@@ -225,8 +225,22 @@ export function* findAssistant(id: string, allowed?: Filter): Steps<Assistant> {
 
 /** The same for a run: the assistants that stand for graphs are nobody's, so no filter by owner hides them. */
 export function* findUsableAssistant(id: string, allowed?: Filter): Steps<Assistant> {
-  const usable = allowed ? sql`and (system = 1 or ${permitted(allowed)})` : empty
-  return yield* find(sql`select * from assistants where ${named(id)} ${usable}`, id)
+  return yield* find(sql`select * from assistants where ${named(id)} ${andUsable(allowed)}`, id)
+}
+
+/** Whether a run may be of it. */
+export const isUsable = transition(
+  import.meta.url,
+  'isUsable',
+  function* ({ assistant_id, allowed }: AssistantKey): Steps<boolean> {
+    const usable = yield* first(sql`
+      select 1 as found from assistants where ${named(assistant_id)} ${andUsable(allowed)}`)
+    return usable !== undefined
+  },
+)
+
+function andUsable(allowed: Filter | undefined): Sql {
+  return allowed ? sql`and (system = 1 or ${permitted(allowed)})` : empty
 }
 
 /** As `findAssistant`, held until the end of the transaction. */
@@ -236,7 +250,7 @@ export function* lockAssistant(id: string, allowed?: Filter): Steps<Assistant> {
 
 /** What an owner sees: the assistants that stand for graphs, too. A handler's filter says itself whether they pass. */
 function andVisible(allowed: Filter | undefined): Sql {
-  return allowed && 'owner' in allowed ? sql`and (system = 1 or ${permitted(allowed)})` : andAllowed(allowed)
+  return allowed && 'owner' in allowed ? andUsable(allowed) : andAllowed(allowed)
 }
 
 function named(id: string): Sql {

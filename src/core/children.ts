@@ -5,6 +5,7 @@ import type { Bus } from '../events/bus.ts'
 import type { EventLog } from '../events/event-log.ts'
 import type { StateTexts } from '../events/state.ts'
 import type { Filter, Guarded } from './access.ts'
+import { childKey } from './child-keys.ts'
 import { RunloomError } from './errors.ts'
 import { newId } from './ids.ts'
 import type { Json } from './json.ts'
@@ -44,7 +45,7 @@ export class Children {
       metadata: { parent_run_id },
       multitask_strategy: 'enqueue',
       after_ms: 0,
-      idempotency: { face: 'child', key: `${parent_run_id} ${key}`, body_hash: '' },
+      idempotency: { face: 'child', key: childKey(parent_run_id, key), body_hash: '' },
     }
     const { run, repeated } = await this.#ports.db.run(createRun, args)
     if (!repeated) this.#ports.bus.publish('work')

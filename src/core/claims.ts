@@ -3,6 +3,7 @@
 import sql, { join } from 'sql-template-tag'
 import { all, first, type Steps, transition } from '../db/database.ts'
 import { compare, type EventLines, eventRows, type Head, lockHeads, type Slice, write } from '../events/log.ts'
+import { childrenCancelled } from './child-keys.ts'
 import type { ClaimedRun, Interrupt, Wait } from './executor.ts'
 import { eraseMessages } from './messages.ts'
 import type { CancelAction, Run, RunStatus } from './runs.ts'
@@ -302,6 +303,7 @@ export function* endRun(
     update runs set status = ${status}, ending = ${JSON.stringify(ending)}, worker_id = null, updated_at = now_iso(),
       ended_at = now_iso(), retained_from = now_ms() where run_id = ${run.run_id}`
   if (run.base_seq !== null) yield* settleThread(run, status, ending.error?.message, left)
+  if (run.kind === 'workflow' && status !== 'success') yield childrenCancelled(run.run_id)
   if (action === 'delete') yield* eraseRun(run, 'delete')
   else yield* announceEnd(run)
 }

@@ -340,6 +340,20 @@ export const MIGRATIONS: readonly string[] = [
     primary key (session_id, message_id)
   );
 
+  -- scope_id: of a session, or of the run, with which the value goes.
+  create table workflow_values (
+    scope_id text not null,
+    run_id text references runs (run_id) on delete cascade,
+    key text not null,
+    value text not null,
+    primary key (scope_id, key)
+  );
+
+  create table workflow_tasks (
+    run_id text primary key references runs (run_id) on delete cascade,
+    tasks text not null
+  );
+
   -- What outsiders have sent to a run. taken: its owner has written it into the log.
   create table run_inputs (
     run_id text not null references runs (run_id) on delete cascade,
@@ -376,6 +390,7 @@ export const MIGRATIONS: readonly string[] = [
     stop_reason text,
     input_tokens bigint not null,
     output_tokens bigint not null,
+    cost_nano_usd bigint not null default 0,
     message text not null,
     results text not null,
     waiting_until bigint,

@@ -3,6 +3,8 @@
 import { type Context, Hono } from 'hono'
 import { runOutcome } from '../core/runs.ts'
 import { type Delivery, listDeliveries, redeliver } from '../core/webhooks.ts'
+import { readSnapshot } from '../workflow/runs.ts'
+import { wireWorkflowRun } from '../workflow/snapshot.ts'
 import { onThread } from './access.ts'
 import { endingOf, lastValues } from './face.ts'
 import type { Ports } from './ports.ts'
@@ -25,17 +27,24 @@ export function webhookRoutes(ports: Ports) {
     })
 }
 
-/** What a webhook carries: the run, its times, its last values and its error, as JSON; undefined when the run is gone. */
+/**
+ * What a webhook carries: the run, its times, its last values and its error, as JSON; of a workflow what `GET /runs/{id}`
+ * answers. Undefined when the run is gone.
+ */
 export async function webhookBody({ db, texts }: Pick<Ports, 'db' | 'texts'>, run_id: string) {
   const outcome = await db.run(runOutcome, run_id)
   if (!outcome) return undefined
   const { run } = outcome
+  const webhook_sent_at = new Date().toISOString()
+  if (run.kind === 'workflow') {
+    return JSON.stringify({ ...wireWorkflowRun(await db.run(readSnapshot, { run_id })), webhook_sent_at })
+  }
   const { error } = endingOf(run)
   const fields = {
     ...wireRun(run),
     run_started_at: run.started_at,
     run_ended_at: run.ended_at,
-    webhook_sent_at: new Date().toISOString(),
+    webhook_sent_at,
     ...(error && { error }),
   }
   return `${JSON.stringify(fields).slice(0, -1)},"values":${await lastValues({ texts }, outcome)}}`

@@ -2,6 +2,7 @@
 // checked before anything is stored, and one transaction creates it.
 import { createHash } from 'node:crypto'
 import type { Context } from 'hono'
+import { isUsable } from '../core/assistants.ts'
 import { RunloomError } from '../core/errors.ts'
 import { newId } from '../core/ids.ts'
 import { type Json, jsonText } from '../core/json.ts'
@@ -26,6 +27,7 @@ export async function acceptWorkflowRun(ports: Ports, c: Context) {
   const text = await bodyText(c)
   const request = parseBody(text, protocol.createWorkflowRun)
   const stream = request.stream ?? parse(flag, c.req.query('stream'), 'stream')
+  ports.webhooks.check(request.webhook)
   const owner = ownerOf(ports, c)
   const asked = await permit(ports, c, 'threads:create_run', { metadata: {}, kwargs: {} })
   const made = await permit(ports, c, 'threads:create', { metadata: { ...asked.value.metadata } })
@@ -36,16 +38,18 @@ export async function acceptWorkflowRun(ports: Ports, c: Context) {
   if (stream) checkStreaming(issues, plan, path)
   checkOverrides(issues, plan, overrides)
   await checkModels(ports, issues, plan, overrides, path)
+  const agents = await agentsOf(ports, c, issues, plan, path)
   if (issues.list.length > 0) refuseInvalid(issues.list)
   const input = inputOf(plan, request.input ?? {})
   const session = request.session_id == null ? {} : { session_id: request.session_id }
   const run: WorkflowRequest = {
     owner,
     plan_hash,
-    agents: await agentsOf(ports, c, plan),
+    agents,
     input,
     ...overrides,
     ...(stream && { stream }),
+    ...(request.webhook != null && { webhook: request.webhook }),
     ...session,
   }
   const user = userOf(c)
@@ -91,13 +95,23 @@ function overridesOf({ model_override, model_overrides }: protocol.CreateWorkflo
   }
 }
 
-/** Which assistants the run's nodes may be, by the name that they are called by. */
-async function agentsOf(ports: Ports, c: Context, { nodes }: Plan): Promise<WorkflowRequest['agents']> {
+/** Which assistants the run's nodes may be, by the name that they are called by; one that there is not is an issue. */
+async function agentsOf(
+  ports: Ports,
+  c: Context,
+  issues: Issues,
+  { nodes }: Plan,
+  path: (id: string) => string,
+): Promise<WorkflowRequest['agents']> {
   const agents: WorkflowRequest['agents'] = {}
   for (const node of nodes) {
     if (node.type !== 'agent.run') continue
     const { agent } = node.input
-    agents[agent] = (await permit(ports, c, 'assistants:read', { assistant_id: namedAssistant(agent) })).allowed ?? null
+    const { allowed } = await permit(ports, c, 'assistants:read', { assistant_id: namedAssistant(agent) })
+    if (!(await ports.db.run(isUsable, { assistant_id: agent, allowed }))) {
+      issues.add('UNKNOWN_AGENT', `${path(node.id)}.input.agent`, `there is no assistant "${agent}" here`)
+    }
+    agents[agent] = allowed ?? null
   }
   return agents
 }

@@ -7,6 +7,7 @@ import * as protocol from '../protocol/workflow-runs.ts'
 import { getWorkflowRun, listWorkflowRuns, pendingSteps, readSnapshot, submitToolResults } from '../workflow/runs.ts'
 import { openCalls, wireStep, wireWorkflowRun } from '../workflow/snapshot.ts'
 import { type Line, lines } from '../workflow/stream.ts'
+import { readTasks } from '../workflow/tasks.ts'
 import { permit } from './access.ts'
 import type { Ports } from './ports.ts'
 import { ndjson, sse } from './sse.ts'
@@ -36,6 +37,9 @@ export function workflowRunRoutes(ports: Ports) {
       const { steps } = await db.run(readSnapshot, await runFor(ports, c, 'threads:read'))
       return c.json({ steps: steps.map(step => ({ node_id: step.node_id, ...wireStep(step) })) })
     })
+    .get('/runs/:run_id/tasks', async c =>
+      c.json({ tasks: await db.run(readTasks, await runFor(ports, c, 'threads:read')) }),
+    )
     .get('/runs/:run_id/events', c => events(ports, c))
     .get('/runs/:run_id/pending-tools', async c => {
       const key = await runFor(ports, c, 'threads:read')

@@ -23,6 +23,8 @@ export const createWorkflowRun = z.object({
       fanout_subnodes: z.array(z.object({ parent_id: text, subnode_id: text, model: text })).nullish(),
     })
     .nullish(),
+  /** Called when the run has ended. */
+  webhook: text.nullish(),
   session_id: z.uuid({ error: 'must be a UUID' }).nullish(),
   stream: z.boolean().nullish(),
   options: z.object({ idempotency_key: z.string().nullish() }).nullish(),

@@ -34,6 +34,8 @@ export interface WorkflowRequest extends Overrides {
   agents: Record<string, Filter | null>
   /** Where the answers go when it has succeeded. */
   session_id?: string
+  /** What is called when it has ended. */
+  webhook?: string
 }
 
 export interface ExecutionPorts extends WorkPorts {

@@ -33,7 +33,15 @@ export function workflowExecutor(ports: WorkflowPorts): Executor {
     const { models, tools, agents } = ports
     const execution = new Execution(
       { plan, request, started_ms: Date.parse(run.started_at ?? run.created_at) },
-      { journal, models, tools, agents, allowed: request.agents, newAnswers: () => db.run(newAnswers, run_id) },
+      {
+        journal,
+        models,
+        tools,
+        agents,
+        allowed: request.agents,
+        newAnswers: () => db.run(newAnswers, run_id),
+        ...(request.session_id !== undefined && { session_id: request.session_id }),
+      },
       signal,
     )
     const look = () => execution.wake({ answers: true })

@@ -8,16 +8,18 @@ import type { Bulk } from '../db/database.ts'
 import { NodeFailure } from './failure.ts'
 import type { Journal } from './journal.ts'
 import { textItem } from './messages.ts'
-import { callModel, type Delta, type ModelAnswer, type Models } from './model-call.ts'
+import { callModel, type Delta, type ModelAnswer, type Models, type Price } from './model-call.ts'
 import type { LlmInput, LlmRequest, MessageToolCall } from './plan.ts'
 import { type StepRecord, stepRow, type ToolOutcome } from './records.ts'
-import type { ServerTools } from './server-tools.ts'
+import type { ServerTools, ToolDone } from './server-tools.ts'
 import { askOf } from './user-ask.ts'
 
 export interface LlmPorts {
   journal: Journal
   models: Models
   tools: ServerTools
+  /** Whose values its tools keep. */
+  session_id?: string
 }
 
 export interface LlmJob {
@@ -111,7 +113,7 @@ async function nextStep(job: LlmJob, { journal, models }: LlmPorts, signal: Abor
     node_id,
     step: steps.length,
     request_id: randomUUID(),
-    ...recordOf(answer),
+    ...recordOf(answer, models.priceOf(job.model)),
     results: {},
     waiting_until: null,
     failure: fault?.code ?? null,
@@ -125,8 +127,15 @@ async function nextStep(job: LlmJob, { journal, models }: LlmPorts, signal: Abor
   if (fault) throw fault
 }
 
-function recordOf({ text: _, ...answer }: ModelAnswer) {
-  return answer
+function recordOf({ text: _, cached_tokens, ...answer }: ModelAnswer, price: Price | undefined) {
+  return { ...answer, cost_nano_usd: price ? costOf({ ...answer, cached_tokens }, price) : 0 }
+}
+
+/** Prices are dollars a million tokens, so a token's is as many micro-dollars. */
+function costOf({ input_tokens, cached_tokens, output_tokens }: Omit<ModelAnswer, 'text'>, price: Price): number {
+  const { input, output, cached_input = input } = price
+  const fresh = input_tokens - cached_tokens
+  return Math.round(1_000 * (fresh * input + cached_tokens * cached_input + output_tokens * output))
 }
 
 /** The request with everything that was said since. */
@@ -148,12 +157,14 @@ function textOf(outcome: ToolOutcome | undefined): string {
 }
 
 async function useServerTools(job: LlmJob, step: StepRecord, ports: LlmPorts, signal: AbortSignal): Promise<void> {
-  const { journal, tools } = ports
+  const { journal, tools, session_id } = ports
+  const scope = { run_id: journal.run_id, ...(session_id !== undefined && { session_id }) }
   for (const call of unanswered(step)) {
-    const outcome = refusalOf(call) ?? (isClients(job, call, tools) ? undefined : await tools.use(call, signal))
-    if (!outcome) continue
+    const done = refusalOf(call) ?? (isClients(job, call, tools) ? undefined : await tools.use(call, scope, signal))
+    if (!done) continue
+    const { outcome, rows = [] } = done
     step.results[call.id] = outcome
-    journal.append('node_tool_result', toolResult(step, call, outcome), [stepRow(journal.run_id, step)])
+    journal.append('node_tool_result', toolResult(step, call, outcome), [...rows, stepRow(journal.run_id, step)])
     await journal.stored()
   }
 }
@@ -164,9 +175,9 @@ function isClients({ input }: LlmJob, call: MessageToolCall, tools: ServerTools)
 }
 
 /** What a model is told whose call makes no sense. */
-function refusalOf(call: MessageToolCall): ToolOutcome | undefined {
+function refusalOf(call: MessageToolCall): ToolDone | undefined {
   const ask = askOf(call)
-  return ask && 'fault' in ask ? { output: `Error: ${ask.fault}` } : undefined
+  return ask && 'fault' in ask ? { outcome: { output: `Error: ${ask.fault}` } } : undefined
 }
 
 /** Hands the open calls to the client; true when there are any. The wait and what it is for are one commit. */

@@ -18,6 +18,16 @@ import type { LlmRequest, MessageItem, MessageToolCall, ToolObject } from './pla
 /** Makes chat models by name: `provider:name`, a name whose provider is plain, `offline`, or `default`, the server's own. */
 export interface Models {
   get(name: string, settings?: ModelSettings): Promise<BaseChatModel>
+  /** Undefined where nobody has said. */
+  priceOf(name: string): Price | undefined
+}
+
+/** US dollars for a million tokens. */
+export interface Price {
+  input: number
+  /** Of what the provider had cached; as `input` without one. */
+  cached_input?: number | undefined
+  output: number
 }
 
 export interface ModelSettings {
@@ -33,6 +43,8 @@ export interface ModelAnswer {
   stop_reason: string | null
   input_tokens: number
   output_tokens: number
+  /** Of the input, what the provider had cached. */
+  cached_tokens: number
   message: MessageItem
   text: string
 }
@@ -172,6 +184,7 @@ function answerOf(answer: AIMessage, name: string, model: BaseChatModel): ModelA
     stop_reason: typeof reason === 'string' ? reason : calls.length > 0 ? 'tool_calls' : 'stop',
     input_tokens: usage?.input_tokens ?? 0,
     output_tokens: usage?.output_tokens ?? 0,
+    cached_tokens: usage?.input_token_details?.cache_read ?? 0,
     message,
     text: answer.text,
   }

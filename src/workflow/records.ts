@@ -33,6 +33,8 @@ export interface StepRecord {
   stop_reason: string | null
   input_tokens: number
   output_tokens: number
+  /** In billionths of a dollar, at the price that held then; 0 for a model without one. */
+  cost_nano_usd: number
   message: MessageItem
   /** By tool call id. */
   results: Record<string, ToolOutcome>
@@ -88,6 +90,7 @@ const STEP_COLUMNS = {
   stop_reason: 'text',
   input_tokens: 'bigint',
   output_tokens: 'bigint',
+  cost_nano_usd: 'bigint',
   message: 'text',
   results: 'text',
   waiting_until: 'bigint',
@@ -164,8 +167,8 @@ export function* nodeRecords(run_id: string, { items = false } = {}): Steps<Node
 
 export function* stepRecords(run_id: string): Steps<StepRecord[]> {
   const rows = yield* all<StepRecord & { message: string; results: string }>(sql`
-    select node_id, step, request_id, provider, model, response_id, stop_reason, input_tokens, output_tokens, message,
-      results, waiting_until, failure
+    select node_id, step, request_id, provider, model, response_id, stop_reason, input_tokens, output_tokens, cost_nano_usd,
+      message, results, waiting_until, failure
     from workflow_steps where run_id = ${run_id} order by node_id, step`)
   return rows.map(row => ({ ...row, message: JSON.parse(row.message), results: JSON.parse(row.results) }))
 }

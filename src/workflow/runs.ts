@@ -156,7 +156,8 @@ function* statusOf({ run_id }: Run): Steps<WorkflowStatus> {
   return (found as { status: WorkflowStatus }).status
 }
 
-function* findRun({ run_id, allowed }: RunOfOwner): Steps<Run> {
+/** A workflow run that its owner may touch. */
+export function* findRun({ run_id, allowed }: RunOfOwner): Steps<Run> {
   const run = yield* first<Run>(sql`
     select runs.* from runs join threads on threads.thread_id = runs.thread_id
     where run_id = ${run_id} and kind = 'workflow' ${andAllowed(allowed, sql`threads.`)}`)

@@ -90,6 +90,7 @@ export const patchSession = transition(
 export const deleteSession = transition(import.meta.url, 'deleteSession', function* (key: SessionKey): Steps<void> {
   yield* findSession(key)
   yield sql`delete from session_messages where session_id = ${key.session_id}`
+  yield sql`delete from workflow_values where scope_id = ${key.session_id}`
   yield sql`delete from sessions where session_id = ${key.session_id}`
 })
 

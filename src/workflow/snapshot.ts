@@ -47,15 +47,21 @@ function nodeResult(record: NodeRecord | undefined, ended: boolean) {
   }
 }
 
-/** One line a provider and model, in whole cents. Models have no prices here yet, so they count calls and tokens. */
+/** One line a provider and model, in whole cents: a call's fraction of one counts in the line's sum. */
 function costs(steps: StepRecord[]) {
   // Clients know four providers; a model of another is shown under the protocol that most of the others speak.
   const byModel = Map.groupBy(steps, ({ provider, model }) => JSON.stringify([provider ?? 'openai', model]))
   const line_items = [...byModel].map(([key, calls]) => {
     const [provider_id, model] = JSON.parse(key) as [string, string]
-    return { provider_id, model, requests: calls.length, ...tokens(calls), usd_cents: 0 }
+    return { provider_id, model, requests: calls.length, ...tokens(calls), usd_cents: centsOf(calls) }
   })
   return { total_usd_cents: line_items.reduce((sum, item) => sum + item.usd_cents, 0), line_items }
+}
+
+const NANO_USD_A_CENT = 10_000_000
+
+function centsOf(calls: StepRecord[]): number {
+  return Math.round(calls.reduce((sum, { cost_nano_usd }) => sum + cost_nano_usd, 0) / NANO_USD_A_CENT)
 }
 
 function tokens(steps: StepRecord[]) {

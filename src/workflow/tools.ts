@@ -47,14 +47,46 @@ const CLIENT_TOOLS: Record<string, Known> = {
   ]),
 }
 
+const SERVER_TOOLS: Record<string, Known> = {
+  kv_write: known(
+    'Keep a value under a key, for later steps; what was there is replaced.',
+    { key: text('At most 256 characters.'), value: { description: 'Any JSON.' } },
+    ['key', 'value'],
+  ),
+  kv_read: known('Read the value that is kept under a key.', { key: text('The key.') }, ['key']),
+  kv_list: known('List the keys under which values are kept.', { prefix: text('What the keys begin with.') }, []),
+  kv_delete: known('Remove the value that is kept under a key.', { key: text('The key.') }, ['key']),
+  tasks_write: known(
+    'Write down the list of tasks and how far they are; it replaces the last list.',
+    {
+      tasks: {
+        type: 'array',
+        items: {
+          type: 'object',
+          properties: {
+            content: text('What is to be done.'),
+            status: { type: 'string', enum: ['pending', 'in_progress', 'completed'] },
+            active_form: text('The same, as something that is being done.'),
+          },
+          required: ['content', 'status'],
+        },
+      },
+    },
+    ['tasks'],
+  ),
+  web_fetch: known('Read the text of a public web page.', { url: text('http: or https:.') }, ['url']),
+}
+
+const TOOLS = { ...CLIENT_TOOLS, ...SERVER_TOOLS }
+
 /** A known tool's object under its name or its dotted old spelling; undefined when there is none. */
 export function knownTool(name: string): ToolObject | undefined {
   const plain = name.replaceAll('.', '_')
-  const found = Object.hasOwn(CLIENT_TOOLS, plain) ? CLIENT_TOOLS[plain] : undefined
+  const found = Object.hasOwn(TOOLS, plain) ? TOOLS[plain] : undefined
   return found && { type: 'function', function: { name: plain, ...found } }
 }
 
 /** For messages. */
 export function knownTools(): string {
-  return Object.keys(CLIENT_TOOLS).join(', ')
+  return Object.keys(TOOLS).join(', ')
 }

@@ -48,6 +48,29 @@ forEachServer(
       assert.match(detail, /gpt-9.+quick, clever/)
     })
 
+    test('what workflows cost is what they used at these prices, in whole cents', async () => {
+      const node = (id: string, model: string, user: string) => ({ id, type: 'llm', user, model })
+      const nodes = [
+        node('a', 'quick', 'spend 1000000 400000 10000'),
+        node('b', 'quick', 'spend 20000 0 1000'),
+        node('c', 'quick', 'spend 20000 0 1000'),
+        node('d', 'clever', 'spend 1000000 0 1000000'),
+      ]
+      const outputs = [{ name: 'a', from: 'a' }]
+      const { snapshot } = await workflowClient(server().url, server().fetch).run({
+        spec: { kind: 'workflow', nodes, outputs },
+      })
+      const { total_usd_cents, line_items } = snapshot.cost_summary
+      // 15 + 1 + 2 cents, and twice 0.7; nobody has said what "clever" costs.
+      assert.equal(total_usd_cents, 19)
+      const lines = line_items.map((line: Record<string, unknown>) => [line.model, line.requests, line.usd_cents])
+      assert.deepEqual(lines.sort(), [
+        ['clever', 1, 0],
+        ['quick', 3, 19],
+      ])
+      assert.equal(snapshot.summary.total_cost_cents, 19)
+    })
+
     test('are called by workflows that name them, and by the built-in agent', async () => {
       const nodes = ['quick', 'clever'].map(model => ({ id: model, type: 'llm', user: 'say hello', model }))
       const outputs = [{ name: 'a', from: 'quick', pointer: '/output/0/content/0/text' }]

@@ -194,8 +194,10 @@ forEachServer(
       })
       assert.deepEqual(snapshot.outputs, { said: 'hello you' })
       assert.deepEqual(story(events).slice(2, -1), ['node_started agent', 'node_output agent', 'node_succeeded agent'])
-      const unknown = await client().run({ spec: spec(agent('nobody', '{{what}}')), input: { what: '' } })
-      assert.equal(unknown.snapshot.nodes[0].error.code, 'agent_failed')
+      const unknown = await client().create({ spec: spec(agent('nobody', '{{what}}')), input: { what: '' } }, 400)
+      assert.deepEqual(unknown.issues, [
+        { code: 'UNKNOWN_AGENT', path: '$.nodes[0].input.agent', message: 'there is no assistant "nobody" here' },
+      ])
 
       const slow = spec(agent('echo', `500ms ${'word '.repeat(100)}{{what}}`))
       const { run_id } = await client().create({ spec: slow, input: { what: '' } })

@@ -169,6 +169,7 @@ const ROOT: Record<string, (world: World) => Case> = {
   'GET /api/v1/runs': () => [{ body: { runs: [] } }, '/api/v1/runs'],
   'GET /api/v1/runs/:run_id': w => [404, `/api/v1/runs/${w.workflow.run_id}`],
   'GET /api/v1/runs/:run_id/steps': w => [404, `/api/v1/runs/${w.workflow.run_id}/steps`],
+  'GET /api/v1/runs/:run_id/tasks': w => [404, `/api/v1/runs/${w.workflow.run_id}/tasks`],
   'GET /api/v1/runs/:run_id/events': w => [404, `/api/v1/runs/${w.workflow.run_id}/events?wait=0&after_seq=9`],
   'GET /api/v1/runs/:run_id/pending-tools': w => [404, `/api/v1/runs/${w.workflow.run_id}/pending-tools`],
   'POST /api/v1/runs/:run_id/tool-results': w => [

@@ -3,7 +3,9 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { Children } from '../../src/core/children.ts'
 import { newId } from '../../src/core/ids.ts'
+import { cancelRun } from '../../src/core/runs.ts'
 import { StateTexts } from '../../src/events/state.ts'
+import { createWorkflowRun } from '../../src/workflow/runs.ts'
 import { forEachDatabase } from '../support/databases.ts'
 import { Executions } from './executors.ts'
 import { type Core, DONE, event, openCore, startWorker, statusOf, type TestWorker } from './harness.ts'
@@ -50,6 +52,31 @@ forEachDatabase('children', open => {
     assert.deepEqual(await children.outcome(child, 10_000, signal), stopped)
     assert.equal(await statusOf(core, child), 'interrupted')
     await children.cancel(child)
+  })
+
+  test('a workflow run that is cancelled takes its children along, begun or not', async () => {
+    const parent = newId()
+    const claim = { worker_id: 'another', lease_ms: 60_000 }
+    const request = { owner: '', plan_hash: '', input: {}, agents: {} }
+    const args = { run_id: parent, thread_id: newId(), request, plan: '{}', metadata: {}, auth_user: null, claim }
+    await core.db.run(createWorkflowRun, args)
+    await core.sql`update threads set due_at = null where thread_id = ${args.thread_id}`
+    const begun = await ask(parent)
+    await executions.nth(4)
+    const { db, log, bus } = worker
+    const waiting = await new Children({ db, log, bus, texts: new StateTexts(db) }).start({
+      parent_run_id: parent,
+      key: 'other',
+      assistant_id: 'g',
+      input: null,
+    })
+    const other = await ask(newId())
+    await core.db.run(cancelRun, { run_id: parent, action: 'interrupt', by: 'client' })
+    for (const child of [begun, waiting]) {
+      await children.outcome(child, 10_000, signal)
+      assert.equal(await statusOf(core, child), 'interrupted')
+    }
+    assert.equal(await children.outcome(other, 10, signal), 'running')
   })
 
   test('one that nobody executes is pending', async () => {

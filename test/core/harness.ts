@@ -89,6 +89,8 @@ export const RUN_TABLES = [
   'feedback',
   'run_inputs',
   'workflow_nodes',
+  'workflow_tasks',
+  'workflow_values',
   'workflow_steps',
   ...STATE_TABLES,
 ] as const

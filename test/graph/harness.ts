@@ -1,6 +1,5 @@
 // A small server for the executor's tests: runs are created, claimed and ended by the real transitions and executed over
 // a real log, without worker and HTTP. An attempt can be made to die after a number of commits.
-import { setImmediate as turn } from 'node:timers/promises'
 import { InMemoryStore } from '@langchain/langgraph-checkpoint'
 import { syncSystemAssistants } from '../../src/core/assistants.ts'
 import { claimRuns, type Finish, finishRun, voidLeases } from '../../src/core/claims.ts'
@@ -8,7 +7,7 @@ import { type ClaimedRun, type Ending, Stopped } from '../../src/core/executor.t
 import { newId } from '../../src/core/ids.ts'
 import { type CreateRun, createRun, getRun, type Run } from '../../src/core/runs.ts'
 import { getThread } from '../../src/core/threads.ts'
-import { type Database, openDatabase, type Transition } from '../../src/db/database.ts'
+import { type Database, openDatabase } from '../../src/db/database.ts'
 import { migrate } from '../../src/db/migrate.ts'
 import { LocalBus } from '../../src/events/bus.ts'
 import { EventLog } from '../../src/events/event-log.ts'
@@ -17,6 +16,7 @@ import { StateTexts } from '../../src/events/state.ts'
 import { graphExecutor } from '../../src/graph/executor.ts'
 import { Graphs } from '../../src/graph/load.ts'
 import { StateCache } from '../../src/graph/state-cache.ts'
+import { MortalDatabase } from '../support/mortal-database.ts'
 
 /** As large as by default. */
 export const LIMITS = { max_event_bytes: 1_000_000, max_state_bytes: 200_000_000 }
@@ -162,38 +162,4 @@ function ended({ ending, error }: { ending?: Ending; error?: unknown }): Omit<Fi
   const { name, message } = error as Error
   const failure = { reason: 'failed', error: { error: name, message } }
   return { status: 'error', ending: failure, interrupts: {}, resting_status: 'error' }
-}
-
-/** A database as a process sees it that dies: after a number of commits of events nothing answers any more. */
-class MortalDatabase implements Database {
-  readonly dialect: Database['dialect']
-  readonly death: Promise<undefined>
-  commits = 0
-  readonly #db: Database
-  readonly #life: number
-  readonly #die: () => void
-  #dead = false
-
-  constructor(db: Database, life = Infinity) {
-    this.dialect = db.dialect
-    this.#db = db
-    this.#life = life
-    const { promise, resolve } = Promise.withResolvers<undefined>()
-    this.death = promise
-    this.#die = () => resolve(undefined)
-  }
-
-  async run<A, T>(transition: Transition<A, T>, args: A): Promise<T> {
-    if (transition.name === 'appendSlices' && this.commits >= this.#life) {
-      this.#dead = true
-      this.#die()
-    }
-    if (this.#dead) return new Promise(() => {})
-    await turn() // as a thread or a socket would
-    const result = await this.#db.run(transition, args)
-    if (transition.name === 'appendSlices') this.commits++
-    return result
-  }
-
-  async close() {}
 }

@@ -22,6 +22,8 @@ export type ScriptedReply = {
   calls?: { name: string; args: Record<string, unknown> }[]
   /** Another status than 200: an error. */
   status?: number
+  /** What it cost; the same for all without it. */
+  usage?: object
 }
 
 /** What one request looked like; `disconnected` turns true when the client leaves before the reply is complete. */
@@ -120,7 +122,7 @@ function completion(id: string, { model }: ChatRequest, reply: ScriptedReply) {
   const message = { role: 'assistant', content: reply.text ?? null, ...(tool_calls.length > 0 && { tool_calls }) }
   const finish_reason = tool_calls.length > 0 ? 'tool_calls' : 'stop'
   const choices = [{ index: 0, message, finish_reason }]
-  return { id, object: 'chat.completion', created: 0, model, choices, usage: USAGE }
+  return { id, object: 'chat.completion', created: 0, model, choices, usage: reply.usage ?? USAGE }
 }
 
 function* completionChunks(id: string, { model, stream_options }: ChatRequest, reply: ScriptedReply) {
@@ -140,7 +142,7 @@ function* completionChunks(id: string, { model, stream_options }: ChatRequest, r
     }
   }
   yield chunk({}, calls.length > 0 ? 'tool_calls' : 'stop')
-  if (stream_options?.include_usage) yield { ...head, choices: [], usage: USAGE }
+  if (stream_options?.include_usage) yield { ...head, choices: [], usage: reply.usage ?? USAGE }
 }
 
 if (import.meta.main) {

@@ -6,7 +6,8 @@ import { type ChatMessage, type ScriptedReply, startOpenAIServer } from '../supp
 
 /**
  * A model server. A prompt is what it says: `hold <key>` answers after `release(key)`, `call <tool> <json>` (several by
- * `;`) asks for tools, `say <text>` says it, `fail <status>` fails, `sleep <ms> …` does the rest later. After tool results it says them.
+ * `;`) asks for tools, `say <text>` says it, `fail <status>` fails, `sleep <ms> …` does the rest later,
+ * `spend <input> <cached> <output>` uses so many tokens. After tool results it says them.
  */
 export async function startModels() {
   const held = new Map<string, PromiseWithResolvers<void>>()
@@ -26,6 +27,15 @@ export async function startModels() {
     if (verb === 'sleep') {
       await sleep(Number(rest.split(' ', 1)[0]))
       return reply(rest.slice(rest.indexOf(' ') + 1))
+    }
+    if (verb === 'spend') {
+      const [input = 0, cached_tokens = 0, output = 0] = rest.split(' ').map(Number)
+      const total_tokens = input + output
+      const prompt_tokens_details = { cached_tokens }
+      return {
+        text: 'spent',
+        usage: { prompt_tokens: input, completion_tokens: output, total_tokens, prompt_tokens_details },
+      }
     }
     if (verb === 'fail') return { status: Number(rest) }
     if (verb === 'call') {

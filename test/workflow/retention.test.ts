@@ -10,7 +10,17 @@ import { createWorkflowRun } from '../../src/workflow/runs.ts'
 import { type Core, openCore } from '../core/harness.ts'
 import { forEachDatabase } from '../support/databases.ts'
 
-const TABLES = ['threads', 'runs', 'run_heads', 'run_events', 'run_inputs', 'workflow_nodes', 'workflow_steps']
+const TABLES = [
+  'threads',
+  'runs',
+  'run_heads',
+  'run_events',
+  'run_inputs',
+  'workflow_nodes',
+  'workflow_steps',
+  'workflow_values',
+  'workflow_tasks',
+]
 
 forEachDatabase('retention of workflow runs', open => {
   let core: Core
@@ -37,6 +47,8 @@ forEachDatabase('retention of workflow runs', open => {
     await core.sql`
       insert into workflow_steps (run_id, node_id, step, request_id, model, input_tokens, output_tokens, message, results)
       values (${run_id}, 'j', 0, 'r', 'm', 0, 0, '{}', '{}')`
+    await core.sql`insert into workflow_values (scope_id, run_id, key, value) values (${run_id}, ${run_id}, 'k', '1')`
+    await core.sql`insert into workflow_tasks (run_id, tasks) values (${run_id}, '[]')`
     await core.db.run(sweep, { retention_ms: 0 })
     assert.deepEqual(
       await counts(),
@@ -64,7 +76,8 @@ forEachDatabase('retention of workflow runs', open => {
     const [row] = await core.sql`
       select (select count(*) from threads) as a, (select count(*) from runs) as b, (select count(*) from run_heads) as c,
         (select count(*) from run_events) as d, (select count(*) from run_inputs) as e,
-        (select count(*) from workflow_nodes) as f, (select count(*) from workflow_steps) as g`
+        (select count(*) from workflow_nodes) as f, (select count(*) from workflow_steps) as g,
+        (select count(*) from workflow_values) as h, (select count(*) from workflow_tasks) as i`
     return Object.values(row ?? {})
   }
 })
