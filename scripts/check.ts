@@ -11,6 +11,7 @@ const checks: Record<string, [command: string, ...args: string[]]> = {
   types: ['tsc', '-p', 'tsconfig.json'],
   'types of the page': ['tsc', '-p', 'web/tsconfig.json'],
   layers: ['node', 'scripts/layers.ts'],
+  'configuration document': ['node', 'scripts/configuration.ts', '--check'],
   'dead code': ['knip', '--no-config-hints'],
 }
 

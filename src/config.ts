@@ -7,46 +7,11 @@ import { ConfigError } from './config/config-error.ts'
 import { type Project, readProject } from './config/project.ts'
 import type { ConfigFile, HttpConfig } from './protocol/config-file.ts'
 import type { AgentConfig } from './protocol/runloom-file.ts'
-import { type Settings, settings } from './protocol/settings.ts'
+import { type Settings, settingNames, settings as settingsSchema } from './protocol/settings.ts'
 import type { StoreConfig } from './protocol/store.ts'
 import type { WebhooksConfig } from './protocol/webhooks.ts'
 
 export { ConfigError }
-
-type Setting = keyof Settings
-
-/** Where a setting comes from. Of several variables the first that is set counts; `_SECS` are the official server's. */
-const NAMES: Record<Setting, { flag?: keyof Flags; variables: string[] }> = {
-  // Not HOST: some shells and toolchains set that to the machine's name.
-  host: { flag: 'host', variables: ['RUNLOOM_HOST'] },
-  port: { flag: 'port', variables: ['PORT'] },
-  data: { flag: 'data', variables: ['RUNLOOM_DATA'] },
-  database_url: { variables: ['DATABASE_URL'] },
-  database_direct_url: { variables: ['DATABASE_DIRECT_URL'] },
-  sqlite_sync: { variables: ['RUNLOOM_SQLITE_SYNC'] },
-  model: { variables: ['RUNLOOM_MODEL'] },
-  concurrency: { flag: 'concurrency', variables: ['RUNLOOM_CONCURRENCY'] },
-  lease_ms: { variables: ['RUNLOOM_LEASE_MS'] },
-  run_timeout_ms: { variables: ['RUNLOOM_RUN_TIMEOUT_MS', 'BG_JOB_TIMEOUT_SECS'] },
-  max_crashes: { variables: ['RUNLOOM_MAX_CRASHES'] },
-  drain_ms: { variables: ['RUNLOOM_DRAIN_MS', 'BG_JOB_SHUTDOWN_GRACE_PERIOD_SECS'] },
-  replay_retention_ms: { variables: ['RUNLOOM_REPLAY_RETENTION_MS'] },
-  max_body_bytes: { variables: ['RUNLOOM_MAX_BODY_BYTES'] },
-  max_input_bytes: { variables: ['RUNLOOM_MAX_INPUT_BYTES'] },
-  max_event_bytes: { variables: ['RUNLOOM_MAX_EVENT_BYTES'] },
-  max_state_bytes: { variables: ['RUNLOOM_MAX_STATE_BYTES'] },
-  max_thread_queue: { variables: ['RUNLOOM_MAX_THREAD_QUEUE'] },
-  max_queue: { variables: ['RUNLOOM_MAX_QUEUE'] },
-  log_requests: { variables: ['RUNLOOM_LOG_REQUESTS'] },
-  heartbeat_ms: { variables: ['RUNLOOM_HEARTBEAT_MS'] },
-  poll_ms: { variables: ['RUNLOOM_POLL_MS'] },
-  api_keys: { variables: ['RUNLOOM_API_KEYS'] },
-  webhook_secret: { variables: ['RUNLOOM_WEBHOOK_SECRET'] },
-  webhook_timeout_ms: { variables: ['RUNLOOM_WEBHOOK_TIMEOUT_MS'] },
-  webhook_attempts: { variables: ['RUNLOOM_WEBHOOK_ATTEMPTS'] },
-  webhook_backoff_ms: { variables: ['RUNLOOM_WEBHOOK_BACKOFF_MS'] },
-  webhook_networks: { variables: ['RUNLOOM_WEBHOOK_NETWORKS'] },
-}
 
 /** An export that langgraph.json names; `file` is absolute. */
 interface Exported {
@@ -134,7 +99,7 @@ function readSettings(argv: Flags, project: Project, processEnv: NodeJS.ProcessE
   const labels = new Map(Object.keys(values).map(setting => [setting, project.label('server', setting)]))
   const origin = (variable: string) =>
     variable in processEnv ? variable : `${variable} (from ${project.fileOf('env')}'s env)`
-  for (const [setting, { flag, variables }] of Object.entries(NAMES) as [Setting, (typeof NAMES)[Setting]][]) {
+  for (const [setting, { flag, variables }] of Object.entries(settingNames)) {
     if (flag && argv[flag] !== undefined) {
       values[setting] = argv[flag]
       labels.set(setting, `--${flag} ${argv[flag]}`)
@@ -147,7 +112,7 @@ function readSettings(argv: Flags, project: Project, processEnv: NodeJS.ProcessE
     const secret = SECRETS.test(setting)
     labels.set(setting, secret ? origin(variable) : `${origin(variable)}=${env[variable]}`)
   }
-  const parsed = settings.safeParse(values)
+  const parsed = settingsSchema.safeParse(values)
   if (parsed.success) return parsed.data
   const lines = parsed.error.issues.map(({ path: [setting], message }) => `${labels.get(String(setting))}: ${message}`)
   throw new ConfigError([...new Set(lines)].join('\n'))

@@ -1,20 +1,16 @@
 // The command line as a user has it: a real process, its output, its exit code.
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
 import { eventually, say } from './api/harness.ts'
-import { clientOf, temporaryFolder } from './support/server.ts'
+import { commandLine } from './support/command-line.ts'
+import { clientOf } from './support/server.ts'
 
-const CLI = join(import.meta.dirname, '../src/cli.ts')
-const folder = temporaryFolder()
-const started: ChildProcess[] = []
+const { emptyFolder, run } = commandLine()
 
-after(() => {
-  for (const child of started) child.kill('SIGKILL')
-  folder.remove()
-})
+/** What a busy machine may take to start a process again. */
+const RESTART_MS = 60_000
 
 test('dev starts in an empty folder, says where it listens, and keeps its data there', async () => {
   const cwd = emptyFolder()
@@ -71,8 +67,31 @@ test('dev restarts when a graph changes, on the same port, and a running run goe
   const { run_id } = await client.runs.create(thread_id, 'changing', { input: {} })
   await eventually(async () => assert.equal((await client.runs.get(thread_id, run_id)).status, 'running'))
   writeFileSync(join(cwd, 'graph.ts'), answering('after'))
-  await eventually(async () => assert.equal(server.output().split(`listening on ${url}`).length, 3))
+  await eventually(async () => assert.equal(server.output().split(`listening on ${url}`).length, 3), RESTART_MS)
   assert.deepEqual(await client.runs.join(thread_id, run_id), { answer: 'after' })
+  await server.stop()
+})
+
+test('dev restarts when runloom.yaml changes, and goes on as it was where the new one is wrong', async () => {
+  const cwd = emptyFolder()
+  const named = (name: string) =>
+    writeFileSync(join(cwd, 'runloom.yaml'), `models:\n  - ${name}\n    provider: offline`)
+  named('name: first')
+  const server = run(cwd, ['dev', '--port', '0'])
+  const url = await server.url()
+  const model = async () => {
+    const { models } = (await (await fetch(`${url}/api/models`)).json()) as { models: { name: string }[] }
+    return models[0]?.name
+  }
+  assert.equal(await model(), 'first')
+  named('nam: second')
+  await eventually(
+    async () => assert.match(server.output(), /runloom\.yaml:2:5: models\.0\.nam: .+\nRunloom goes on as it was/),
+    RESTART_MS,
+  )
+  assert.equal(await model(), 'first')
+  named('name: second')
+  await eventually(async () => assert.equal(await model(), 'second'), RESTART_MS)
   await server.stop()
 })
 
@@ -101,7 +120,7 @@ test('migrate brings a new database up to date; help lists the commands', async 
   assert.match(migrate.output(), /^The schema is at version \d+\n$/)
   const help = run(cwd, ['--help'])
   assert.equal(await help.exited, 0)
-  for (const command of ['dev', 'serve', 'worker', 'migrate', 'inspect', 'keys'])
+  for (const command of ['dev', 'serve', 'worker', 'init', 'doctor', 'migrate', 'inspect', 'keys'])
     assert.match(help.output(), new RegExp(`\\b${command}\\b`))
   const unknown = run(cwd, ['fly'])
   assert.equal(await unknown.exited, 1)
@@ -172,14 +191,6 @@ test('an auth file that does not say who asks is one clear line and exit code 1'
   }
 })
 
-let folders = 0
-
-function emptyFolder(): string {
-  const path = join(folder.path, String(folders++))
-  mkdirSync(path)
-  return path
-}
-
 /** A graph that answers, as a user would write it. */
 function answering(answer: string, delay_ms = 0): string {
   return `
@@ -193,31 +204,4 @@ function answering(answer: string, delay_ms = 0): string {
       .addNode('reply', async (_state, config) => { await wait(config.signal); return { answer: '${answer}' } })
       .addEdge(START, 'reply')
       .compile()`
-}
-
-function run(cwd: string, args: string[], env: NodeJS.ProcessEnv = {}) {
-  const child = spawn(process.execPath, [CLI, ...args], {
-    cwd,
-    env: { ...process.env, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  started.push(child)
-  let output = ''
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', chunk => (output += chunk))
-  const exited = new Promise<number | null>(resolve => child.once('close', resolve))
-  const url = () =>
-    new Promise<string>((resolve, reject) => {
-      const look = () => {
-        const [, found] = /^Runloom listening on (\S+)$/m.exec(output) ?? []
-        if (found) resolve(found)
-      }
-      child.stdout.on('data', look)
-      look()
-      void exited.then(code => reject(new Error(`ended with ${code}: ${output}`)))
-    })
-  const stop = () => {
-    child.kill('SIGTERM')
-    return exited
-  }
-  return { output: () => output, exited, url, stop }
 }

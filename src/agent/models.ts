@@ -56,6 +56,12 @@ export class ChatModels {
     return made
   }
 
+  /** The variable that a model's key is looked for in, where it has none. Rejects as `get` does. */
+  async missingKey(name: string): Promise<string | undefined> {
+    const model: BaseChatModel & { apiKey?: unknown } = await this.get(name)
+    return model.apiKey ? undefined : model.lc_secrets?.apiKey
+  }
+
   async #make(name: string, settings: ModelSettings): Promise<BaseChatModel> {
     const found = this.find(name)
     if (!found) {

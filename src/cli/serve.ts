@@ -4,7 +4,7 @@ import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { dirname, join, relative } from 'node:path'
 import { serve as listen } from '@hono/node-server'
-import { type Config, ConfigError } from '../config.ts'
+import { type Config, ConfigError, type Flags, readConfig } from '../config.ts'
 import type { Logger } from '../core/logger.ts'
 import { type Runtime, startRuntime } from '../runtime.ts'
 
@@ -18,12 +18,14 @@ export interface ServeOptions {
   inherited: NodeJS.ProcessEnv
   /** Listen beyond this machine without authentication. */
   insecure: boolean
+  /** The command line's options, with which a changed configuration is read. */
+  argv: Flags
 }
 
 export async function serve(
   config: Config,
   command: 'dev' | 'serve' | 'worker',
-  { inherited, insecure }: ServeOptions,
+  { inherited, insecure, argv }: ServeOptions,
 ): Promise<void> {
   if (command !== 'worker' && !insecure) refuseOpenHost(config)
   const runtime = await startRuntime(config, { logger: logJson })
@@ -40,7 +42,11 @@ export async function serve(
   say(runtime, config, server)
   if (server && command === 'dev') {
     const port = portOf(server)
-    reloadOnChange(runtime, config, () => stop().then(() => restart(port, inherited)))
+    reloadOnChange(runtime, config, async () => {
+      await readConfig({ argv, env: inherited })
+      await stop()
+      restart(port, inherited)
+    })
   }
 }
 
@@ -89,7 +95,7 @@ function portOf(server: Server): number {
 
 /**
  * Restarts the process when a graph or the configuration changes: running runs are handed back and go on in the new one,
- * readers reconnect. Folders are watched, because editors replace files.
+ * readers reconnect. A configuration that nobody can run with is told, and changes nothing. Folders are watched, because editors replace files.
  */
 function reloadOnChange({ watched }: Runtime, config: Config, again: () => Promise<void>) {
   const files = new Set([...watched, ...config.files])
@@ -98,7 +104,7 @@ function reloadOnChange({ watched }: Runtime, config: Config, again: () => Promi
     clearTimeout(timer)
     timer = setTimeout(() => {
       print(`${relative('', file)} changed, restarting`)
-      void again()
+      again().catch((error: Error) => print(`${error.message}\nRunloom goes on as it was`))
     }, SETTLE_MS)
   }
   for (const folder of new Set([...files].map(dirname))) {

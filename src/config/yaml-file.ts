@@ -26,13 +26,18 @@ export class YamlFile {
     this.content = content as Record<string, unknown>
   }
 
-  /** All faults, a line each: `runloom.yaml:12:5: models.0.provider: …`. */
+  /** All faults in their order, a line each: `runloom.yaml:12:5: models.0.provider: …`. */
   error(faults: readonly Fault[]): ConfigError {
-    return new ConfigError(faults.map(fault => `${this.place(fault.path)}: ${faultText(fault)}`).join('\n'))
+    const inOrder = faults.toSorted((a, b) => this.#offset(a.path) - this.#offset(b.path))
+    return new ConfigError(inOrder.map(fault => `${this.place(fault.path)}: ${faultText(fault)}`).join('\n'))
   }
 
   /** Where a key stands, or the nearest of the keys around it: `runloom.yaml:12:5`. */
   place(path: readonly PropertyKey[]): string {
+    return this.#at(this.#offset(path))
+  }
+
+  #offset(path: readonly PropertyKey[]): number {
     let node = this.#document.contents as Node | null
     let offset = node?.range?.[0] ?? 0
     for (const step of path) {
@@ -47,7 +52,7 @@ export class YamlFile {
         offset = node?.range?.[0] ?? offset
       } else break
     }
-    return this.#at(offset)
+    return offset
   }
 
   /** A part of the content with its variables filled in. Throws a ConfigError that names those that are not set. */

@@ -4,6 +4,9 @@ import { all, type Database, first, type Steps, transition } from './database.ts
 import { POSTGRES_FUNCTIONS } from './dialect.ts'
 import { MIGRATIONS } from './migrations.ts'
 
+/** The version that `migrate` brings a database to. */
+export const NEWEST_SCHEMA = MIGRATIONS.length
+
 /** Brings the schema up to date under a lock. Throws when the database was migrated by newer code. Returns the version. */
 export async function migrate(db: Database): Promise<number> {
   return db.run(applyMigrations, db.dialect)
@@ -28,6 +31,22 @@ export const applyMigrations = transition(
     }
     if (known < MIGRATIONS.length) yield sql`insert into schema_version (version) values (${MIGRATIONS.length})`
     return MIGRATIONS.length
+  },
+)
+
+/** The version that a database has, without touching it; zero for one without a schema. */
+export const lookAtSchema = transition(
+  import.meta.url,
+  'lookAtSchema',
+  function* (dialect: Database['dialect']): Steps<number> {
+    const found = yield* first(
+      dialect === 'sqlite'
+        ? sql`select 1 as found from sqlite_master where name = 'schema_version'`
+        : sql`select 1 as found where to_regclass('schema_version') is not null`,
+    )
+    if (!found) return 0
+    const row = yield* first<{ version: number | null }>(sql`select max(version) as version from schema_version`)
+    return row?.version ?? 0
   },
 )
 

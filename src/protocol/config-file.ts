@@ -28,7 +28,12 @@ const names = z.array(z.string().min(1))
 
 /** Which headers: exact names, or patterns in which `*` is anything. The official guide and server spell it differently. */
 const headerFilter = z
-  .object({ includes: names.nullish(), excludes: names.nullish(), include: names.nullish(), exclude: names.nullish() })
+  .object({
+    includes: names.nullish().describe('Names, or patterns in which `*` is anything.'),
+    excludes: names.nullish().describe('Those of them that are left out.'),
+    include: names.nullish().describe('As `includes`.'),
+    exclude: names.nullish().describe('As `excludes`.'),
+  })
   .transform(({ includes, include, excludes, exclude }) => ({
     includes: includes ?? include ?? [],
     excludes: excludes ?? exclude ?? [],
@@ -47,15 +52,13 @@ const regex = z.string().transform((source, { addIssue }) => {
 
 const cors = z
   .object({
-    allow_origins: names.optional(),
-    /** Of the whole origin. */
-    allow_origin_regex: regex.optional(),
-    allow_methods: names.optional(),
-    allow_headers: names.optional(),
-    allow_credentials: z.boolean().default(false),
-    expose_headers: names.default([]),
-    /** Seconds. */
-    max_age: z.number().int().min(0).optional(),
+    allow_origins: names.optional().describe('Origins whose pages may use the server; all without them.'),
+    allow_origin_regex: regex.optional().describe('Of the whole origin.'),
+    allow_methods: names.optional().describe('All without them.'),
+    allow_headers: names.optional().describe('All without them.'),
+    allow_credentials: z.boolean().default(false).describe('Whether pages may send cookies.'),
+    expose_headers: names.default([]).describe('Headers of answers that pages may read.'),
+    max_age: z.number().int().min(0).optional().describe('Seconds for which browsers remember the answer.'),
   })
   .refine(({ allow_credentials, allow_origins, allow_origin_regex }) => {
     const named = allow_origins ?? (allow_origin_regex ? [] : ['*'])
@@ -67,55 +70,65 @@ export type CorsConfig = z.infer<typeof cors>
 const off = z.boolean().default(false)
 
 const http = z.object({
-  app: z.string().transform(exported('app')).optional(),
-  cors: cors.default(() => cors.parse({})),
-  disable_assistants: off,
-  disable_threads: off,
-  disable_runs: off,
-  disable_store: off,
-  disable_meta: off,
-  disable_webhooks: off,
-  disable_mcp: off,
-  disable_a2a: off,
-  disable_ui: off,
-  /** Request headers that graphs find in `config.configurable`. */
-  configurable_headers: headerFilter.optional(),
-  /** Request headers in the log. */
-  logging_headers: headerFilter.optional(),
-  middleware_order: z.enum(['middleware_first', 'auth_first']).default('middleware_first'),
-  enable_custom_route_auth: off,
+  app: z
+    .string()
+    .transform(exported('app'))
+    .optional()
+    .describe('Routes of yours beside those of the server: `./app.ts:app`.'),
+  cors: cors.default(() => cors.parse({})).describe('Which pages may use the server.'),
+  disable_assistants: off.describe('No routes of assistants.'),
+  disable_threads: off.describe('No routes of threads.'),
+  disable_runs: off.describe('No routes of runs.'),
+  disable_store: off.describe('No routes of the store.'),
+  disable_meta: off.describe('No `/info`, `/metrics`, `/docs` and their like.'),
+  disable_webhooks: off.describe('No webhook is called.'),
+  disable_mcp: off.describe('Understood; there is no such route.'),
+  disable_a2a: off.describe('Understood; there is no such route.'),
+  disable_ui: off.describe('Understood; there is no such route.'),
+  configurable_headers: headerFilter.optional().describe('Request headers that graphs find in `config.configurable`.'),
+  logging_headers: headerFilter.optional().describe('Request headers in the log.'),
+  middleware_order: z
+    .enum(['middleware_first', 'auth_first'])
+    .default('middleware_first')
+    .describe('Whether the middleware of `app` comes before or after the question who it is.'),
+  enable_custom_route_auth: off.describe('Whether routes of `app` ask who it is, too.'),
   mount_prefix: z
     .string()
     .regex(/^(\/[\w.~-]+)*\/?$/, { error: 'use a path like "/agents"' })
     .transform(path => path.replace(/\/$/, ''))
-    .default(''),
+    .default('')
+    .describe('The path below which all routes are.'),
 })
 
 export type HttpConfig = z.infer<typeof http>
 
 const minutes = z.number().positive().max(35_000)
 
+/** Understood, so that the file can be shared with the official server. */
+const unsupported = z.unknown().optional().describe('Has no effect here.')
+
 const checkpointer = z.object({
-  /** Of every thread that is created without a time to live of its own. */
   ttl: z
     .object({
-      strategy: z.enum(['delete', 'keep_latest']).default('delete'),
-      /** Minutes since the last use. */
-      default_ttl: z.number().positive().max(52_560_000).optional(),
-      sweep_interval_minutes: minutes.default(5),
-      /** Threads that one sweep removes at most. */
-      sweep_limit: z.number().int().positive().default(1_000),
+      strategy: z
+        .enum(['delete', 'keep_latest'])
+        .default('delete')
+        .describe('Whether a thread goes, or all of its states but the latest.'),
+      default_ttl: z.number().positive().max(52_560_000).optional().describe('Minutes since the last use.'),
+      sweep_interval_minutes: minutes.default(5).describe('How often it is looked for threads whose time is over.'),
+      sweep_limit: z.number().int().positive().default(1_000).describe('Threads that one sweep removes at most.'),
     })
-    .optional(),
-  path: z.unknown().optional(),
-  serde: z.unknown().optional(),
+    .optional()
+    .describe('Of every thread that is created without a time to live of its own.'),
+  path: unsupported,
+  serde: unsupported,
 })
 
 const auth = z.object({
-  path: z.string().transform(exported('auth')).optional(),
-  disable_studio_auth: z.boolean().optional(),
-  openapi: z.unknown().optional(),
-  cache: z.unknown().optional(),
+  path: z.string().transform(exported('auth')).optional().describe('An `Auth` of the SDK: `./auth.ts:auth`.'),
+  disable_studio_auth: z.boolean().optional().describe('Understood; Studio is asked who it is like everybody.'),
+  openapi: unsupported,
+  cache: unsupported,
 })
 
 /** Keys for building images, for Python, and those of this server's other readers. */
@@ -124,17 +137,23 @@ const OTHERS = `$schema dependencies node_version python_version node_loader api
 
 /** What a running server reads. */
 export const officialSections = {
-  graphs: z.record(z.string().min(1), graph, { error: 'use an object: {"agent": "./agent.ts:graph"}' }).default({}),
+  graphs: z
+    .record(z.string().min(1), graph, { error: 'use an object: {"agent": "./agent.ts:graph"}' })
+    .default({})
+    .describe('Graphs by id: `./file.ts:export`, or `{path, description}`.'),
   env: z
     .union([z.string(), z.record(z.string(), z.coerce.string())], {
       error: 'use the path of a .env file, or an object of strings',
     })
-    .default({}),
-  auth: auth.default({}),
-  store: storeConfig.extend({ path: z.unknown().optional() }).default({}),
-  checkpointer: checkpointer.default({}),
-  webhooks: webhooksConfig.default(() => webhooksConfig.parse({})),
-  http: http.default(() => http.parse({})),
+    .default({})
+    .describe('Variables below those of the environment: the path of a `.env` file, or a map.'),
+  auth: auth.default({}).describe('Who may come in, by code of yours.'),
+  store: storeConfig.extend({ path: unsupported }).default({}).describe('The long-term store.'),
+  checkpointer: checkpointer.default({}).describe('What becomes of old threads.'),
+  webhooks: webhooksConfig
+    .default(() => webhooksConfig.parse({}))
+    .describe('What is sent when runs end, and where to.'),
+  http: http.default(() => http.parse({})).describe('The HTTP interface.'),
 }
 
 export const configFile = z.object(

@@ -8,8 +8,8 @@ export const MASK = '***'
 export const mcpName = z.string().regex(/^[A-Za-z0-9_-]{1,40}$/, { error: 'use up to 40 letters, digits, _ and -' })
 
 const common = {
-  enabled: z.boolean().default(true),
-  description: z.string().max(4_000).default(''),
+  enabled: z.boolean().default(true).describe('Whether it is used.'),
+  description: z.string().max(4_000).default('').describe('What people are told about it.'),
   timeout_seconds: z.number().min(1).max(86_400).default(60).describe('Of one call of a tool.'),
 }
 const secrets = z.record(z.string().min(1), z.string())
@@ -23,16 +23,16 @@ export const mcpServer = z.preprocess(
   z.discriminatedUnion('type', [
     z.strictObject({
       ...common,
-      type: z.literal('stdio'),
-      command: z.string().min(1),
-      args: z.array(z.string()).default([]),
-      env: secrets.default({}),
+      type: z.literal('stdio').describe('What it is with a `command`.'),
+      command: z.string().min(1).describe('A name on the PATH, or a path.'),
+      args: z.array(z.string()).default([]).describe('Its arguments.'),
+      env: secrets.default({}).describe('Variables for it; a place for `$TOKEN`.'),
     }),
     z.strictObject({
       ...common,
-      type: z.enum(['http', 'sse']),
-      url: z.url({ protocol: /^https?$/, error: 'use a URL like https://example.com/mcp' }),
-      headers: secrets.default({}),
+      type: z.enum(['http', 'sse']).describe('`http` with a `url`; `sse` is its older form.'),
+      url: z.url({ protocol: /^https?$/, error: 'use a URL like https://example.com/mcp' }).describe('Where it is.'),
+      headers: secrets.default({}).describe('Sent with every request; a place for `$TOKEN`.'),
     }),
   ]),
 )

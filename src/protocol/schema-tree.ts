@@ -16,7 +16,7 @@ interface Definition {
 export function bare(schema: Schema): Schema {
   const { innerType, in: input, out } = schema._zod.def as Definition
   if (innerType) return bare(innerType)
-  if (input && out) return bare(input instanceof z.ZodTransform ? out : input)
+  if (input && out) return bare(out instanceof z.ZodTransform ? input : out)
   return schema
 }
 
@@ -50,4 +50,59 @@ export function unknownKeys(schema: Schema, value: unknown, path: string[] = [])
     const known = partOf(whole, key)
     return known ? unknownKeys(known, part, [...path, key]) : [[...path, key]]
   })
+}
+
+export interface Field {
+  key: string
+  schema: Schema
+  description: string
+  /** Undefined where there is none. */
+  default: unknown
+}
+
+/** The keys of an object in their order; none of what is no object. */
+export function fieldsOf(schema: Schema): Field[] {
+  const whole = bare(schema)
+  if (!(whole instanceof z.ZodObject)) return []
+  return Object.entries(whole.shape as Record<string, Schema>).map(([key, part]) => ({
+    key,
+    schema: part,
+    description: descriptionOf(part) ?? '',
+    default: defaultOf(part),
+  }))
+}
+
+function descriptionOf(schema: Schema): string | undefined {
+  const { innerType, in: input } = schema._zod.def as Definition
+  const inner = innerType ?? input
+  return z.globalRegistry.get(schema)?.description ?? (inner && descriptionOf(inner))
+}
+
+function defaultOf(schema: Schema): unknown {
+  if (schema instanceof z.ZodDefault) return schema.def.defaultValue
+  const { innerType, in: input } = schema._zod.def as Definition
+  const inner = innerType ?? input
+  return inner && defaultOf(inner)
+}
+
+/** What a value of it is, in a few words: `true | false`, `number from 1 to 20`, `list of text`. */
+export function typeOf(schema: Schema): string {
+  const whole = bare(schema)
+  if (whole instanceof z.ZodNumber) return numberType(whole)
+  if (whole instanceof z.ZodBoolean) return 'true | false'
+  if (whole instanceof z.ZodEnum) return whole.options.join(' | ')
+  if (whole instanceof z.ZodLiteral) return [...whole.values].join(' | ')
+  if (whole instanceof z.ZodArray) return `list of ${typeOf(whole.element)}`
+  if (whole instanceof z.ZodRecord) return `map of ${typeOf(whole.valueType)}`
+  if (whole instanceof z.ZodObject) return 'section'
+  if (whole instanceof z.ZodUnion) return [...new Set(whole.options.map(typeOf))].join(' | ')
+  return whole instanceof z.ZodUnknown ? 'anything' : 'text'
+}
+
+function numberType({ minValue, maxValue, def }: z.ZodNumber): string {
+  const most = maxValue !== null && maxValue < Number.MAX_SAFE_INTEGER ? ` to ${maxValue}` : ''
+  if (minValue === null || minValue <= Number.MIN_SAFE_INTEGER) return 'number'
+  const isAbove = def.checks?.some(({ _zod }) => (_zod.def as { inclusive?: boolean }).inclusive === false)
+  if (isAbove) return `number above ${minValue}${most && `, up${most}`}`
+  return most ? `number from ${minValue}${most}` : `number of at least ${minValue}`
 }

@@ -9,7 +9,7 @@ export const settings = z.strictObject({
     .string()
     .default('127.0.0.1')
     .describe('Where it listens; beyond this machine it wants `api_keys` or `auth`.'),
-  port: whole(0, 65_535).default(2024),
+  port: whole(0, 65_535).default(2024).describe('0: any that is free. `dev` takes the next one where it is taken.'),
   data: z.string().default('.runloom').describe('The folder of the embedded database and of files.'),
   database_url: z
     .string()
@@ -31,7 +31,7 @@ export const settings = z.strictObject({
     .describe('The default model where `models` names none, `provider:name`; without one, the offline model.'),
   concurrency: whole(0).default(500).describe('Runs that this process drives at once.'),
   lease_ms: timer(100).default(10_000).describe('How long a process that has died keeps its runs.'),
-  run_timeout_ms: timer(1).default(3_600_000),
+  run_timeout_ms: timer(1).default(3_600_000).describe('How long one run may go on.'),
   max_crashes: whole(0).default(3).describe('Processes that a run may take with it before it is given up.'),
   drain_ms: timer(0)
     .default(8_000)
@@ -60,7 +60,7 @@ export const settings = z.strictObject({
     })
     .describe('Who may come in, without an `auth` section: hashes that `runloom keys create` prints, with commas.'),
   webhook_secret: z.string().optional().describe('Signs webhooks.'),
-  webhook_timeout_ms: timer(1).default(10_000),
+  webhook_timeout_ms: timer(1).default(10_000).describe('How long a webhook may take to answer.'),
   webhook_attempts: whole(1).default(8).describe('Failures after which a webhook is given up.'),
   webhook_backoff_ms: timer(1)
     .default(10_000)
@@ -73,6 +73,44 @@ export const settings = z.strictObject({
 })
 
 export type Settings = z.infer<typeof settings>
+
+interface SettingNames {
+  flag?: 'host' | 'port' | 'data' | 'concurrency'
+  variables: string[]
+}
+
+/** Where a setting comes from. Of several variables the first that is set counts; `_SECS` are the official server's. */
+export const settingNames: Record<keyof Settings, SettingNames> = {
+  // Not HOST: some shells and toolchains set that to the machine's name.
+  host: { flag: 'host', variables: ['RUNLOOM_HOST'] },
+  port: { flag: 'port', variables: ['PORT'] },
+  data: { flag: 'data', variables: ['RUNLOOM_DATA'] },
+  database_url: { variables: ['DATABASE_URL'] },
+  database_direct_url: { variables: ['DATABASE_DIRECT_URL'] },
+  sqlite_sync: { variables: ['RUNLOOM_SQLITE_SYNC'] },
+  model: { variables: ['RUNLOOM_MODEL'] },
+  concurrency: { flag: 'concurrency', variables: ['RUNLOOM_CONCURRENCY'] },
+  lease_ms: { variables: ['RUNLOOM_LEASE_MS'] },
+  run_timeout_ms: { variables: ['RUNLOOM_RUN_TIMEOUT_MS', 'BG_JOB_TIMEOUT_SECS'] },
+  max_crashes: { variables: ['RUNLOOM_MAX_CRASHES'] },
+  drain_ms: { variables: ['RUNLOOM_DRAIN_MS', 'BG_JOB_SHUTDOWN_GRACE_PERIOD_SECS'] },
+  replay_retention_ms: { variables: ['RUNLOOM_REPLAY_RETENTION_MS'] },
+  max_body_bytes: { variables: ['RUNLOOM_MAX_BODY_BYTES'] },
+  max_input_bytes: { variables: ['RUNLOOM_MAX_INPUT_BYTES'] },
+  max_event_bytes: { variables: ['RUNLOOM_MAX_EVENT_BYTES'] },
+  max_state_bytes: { variables: ['RUNLOOM_MAX_STATE_BYTES'] },
+  max_thread_queue: { variables: ['RUNLOOM_MAX_THREAD_QUEUE'] },
+  max_queue: { variables: ['RUNLOOM_MAX_QUEUE'] },
+  log_requests: { variables: ['RUNLOOM_LOG_REQUESTS'] },
+  heartbeat_ms: { variables: ['RUNLOOM_HEARTBEAT_MS'] },
+  poll_ms: { variables: ['RUNLOOM_POLL_MS'] },
+  api_keys: { variables: ['RUNLOOM_API_KEYS'] },
+  webhook_secret: { variables: ['RUNLOOM_WEBHOOK_SECRET'] },
+  webhook_timeout_ms: { variables: ['RUNLOOM_WEBHOOK_TIMEOUT_MS'] },
+  webhook_attempts: { variables: ['RUNLOOM_WEBHOOK_ATTEMPTS'] },
+  webhook_backoff_ms: { variables: ['RUNLOOM_WEBHOOK_BACKOFF_MS'] },
+  webhook_networks: { variables: ['RUNLOOM_WEBHOOK_NETWORKS'] },
+}
 
 const network = z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()])
 

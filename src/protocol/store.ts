@@ -37,20 +37,26 @@ export const searchNamespaces = z.object({
 export const storeConfig = z.object({
   index: z
     .object({
-      dims: z.number().int().positive(),
-      /** `provider:model`, or `./file.ts:export`. */
-      embed: z.string().min(1),
-      /** Paths of the texts that are searched by meaning: `a.b`, `list[*].text`; `$` is the whole value. */
-      fields: z.array(z.string().min(1)).default(['$']),
+      dims: z.number().int().positive().describe('Numbers of one vector.'),
+      embed: z.string().min(1).describe('`provider:model`, or `./file.ts:export`.'),
+      fields: z
+        .array(z.string().min(1))
+        .default(['$'])
+        .describe('Paths of the texts that are searched: `a.b`, `list[*].text`; `$` is the whole value.'),
     })
-    .optional(),
+    .optional()
+    .describe('Items are found by meaning, too.'),
   ttl: z
     .object({
-      default_ttl: minutes.optional(),
-      refresh_on_read: z.boolean().default(true),
-      sweep_interval_minutes: minutes.max(35_000).default(5),
+      default_ttl: minutes.optional().describe('Minutes; for ever without it.'),
+      refresh_on_read: z.boolean().default(true).describe('Whether reading counts as use.'),
+      sweep_interval_minutes: minutes
+        .max(35_000)
+        .default(5)
+        .describe('How often it is looked for items whose time is over.'),
     })
-    .optional(),
+    .optional()
+    .describe('How long items are kept that do not say it.'),
 })
 
 export type StoreConfig = z.infer<typeof storeConfig>

@@ -5,24 +5,36 @@ const headerName = z.string().regex(/^[\w!#$%&'*+.^`|~-]+$/, { error: 'is no nam
 
 /** Which URLs a client may give as `webhook`. */
 const urlPolicy = z.object({
-  /** Exact hosts, or `*.example.com` for what is below it. Empty: any. */
-  allowed_domains: z.array(z.string().min(1)).default([]),
-  /** A URL without a port has its scheme's. Empty: any. */
-  allowed_ports: z.array(z.number().int().min(1).max(65_535)).default([]),
-  require_https: z.boolean().default(false),
-  /** Refuse relative URLs, which are calls of this server's own routes. */
-  disable_loopback: z.boolean().default(true),
-  max_url_length: z.number().int().positive().default(4096),
+  allowed_domains: z
+    .array(z.string().min(1))
+    .default([])
+    .describe('Exact hosts, or `*.example.com` for what is below it. Empty: any.'),
+  allowed_ports: z
+    .array(z.number().int().min(1).max(65_535))
+    .default([])
+    .describe("A URL without a port has its scheme's. Empty: any."),
+  require_https: z.boolean().default(false).describe('Whether `http:` is refused.'),
+  disable_loopback: z
+    .boolean()
+    .default(true)
+    .describe("Refuse relative URLs, which are calls of this server's own routes."),
+  max_url_length: z.number().int().positive().default(4096).describe('Characters.'),
 })
 
 export type UrlPolicy = z.infer<typeof urlPolicy>
 
 export const webhooksConfig = z.object({
-  /** What the name of a variable that a header mentions must begin with. */
-  env_prefix: z.string().min(1).default('LG_WEBHOOK_'),
-  /** Sent with every webhook; `${{ env.NAME }}` stands for a variable. */
-  headers: z.record(headerName, z.string()).default({}),
-  url: urlPolicy.default(() => urlPolicy.parse({})),
+  env_prefix: z
+    .string()
+    .min(1)
+    .default('LG_WEBHOOK_')
+    .describe('What the name of a variable that a header mentions must begin with.'),
+  headers: z
+    .record(headerName, z.string())
+    .default({})
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: as the file has it
+    .describe('Sent with every webhook; `${{ env.NAME }}` stands for a variable.'),
+  url: urlPolicy.default(() => urlPolicy.parse({})).describe('Which URLs a client may give.'),
 })
 
 export type WebhooksConfig = z.infer<typeof webhooksConfig>
