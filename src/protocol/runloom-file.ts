@@ -137,7 +137,7 @@ export const runloomFile = z.strictObject({
   tools: z.array(tool).default([]),
   mcp_servers: z.record(mcpName, mcpServer).default({}),
   mcp_commands_by_api: off.describe(
-    'Lets the API name commands for MCP servers, too: whoever may write its configuration runs programs here.',
+    'Lets the API name commands for MCP servers, too: whoever may write that configuration runs programs here.',
   ),
   agent: agent.default(() => agent.parse({})),
   plan_mode: off.describe('Whether runs plan that do not say `is_plan_mode`.'),
