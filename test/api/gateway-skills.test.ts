@@ -212,7 +212,9 @@ forEachDatabase('skills', open => {
     assert.ok(toolsOf(request).includes('read_skill'))
     const example = 'call read_skill {"skill":"haiku","path":"example.txt"}'
     assert.equal(await talk(server, example), 'The tool said: A frog jumps in')
-    await talk(server, 'hello', { context: { available_skills: [] } })
+    const none = { context: { available_skills: [] } }
+    assert.match(await talk(server, example, none), /not for this run/)
+    await talk(server, 'hello', none)
     assert.doesNotMatch(systemOf(model.requests.at(-1)?.body as never), /haiku/)
   })
 
