@@ -3,6 +3,7 @@
 import { AIMessage } from '@langchain/core/messages'
 import { createMiddleware } from 'langchain'
 import { getMemory, ranked } from '../core/memory.ts'
+import { memoryOwner, type User } from '../core/users.ts'
 import type { Database } from '../db/database.ts'
 import type { Fact } from '../protocol/memory.ts'
 import type { AgentConfig } from '../protocol/runloom-file.ts'
@@ -23,8 +24,7 @@ export function memoryMiddleware({ db, config, extraction }: MemoryParts) {
     name: 'Memory',
     wrapModelCall: async (request, handler) => {
       const { configurable = {} } = request.runtime as { configurable?: Record<string, unknown> }
-      // Nobody where nobody has to say who they are.
-      const owner = String(configurable.langgraph_auth_user_id ?? '')
+      const owner = memoryOwner(configurable.langgraph_auth_user as User | undefined)
       const facts = config.injection_enabled ? (await db.run(getMemory, owner)).facts : []
       const answer = await handler(instructed(request, told(facts, config.max_injection_tokens)))
       if (extraction && AIMessage.isInstance(answer) && !answer.tool_calls?.length) {

@@ -6,7 +6,7 @@ import { AIMessage, type BaseMessage, HumanMessage, ToolMessage } from '@langcha
 export type Reply = { text: string; calls: ToolRequest[] }
 
 /** A call that the model asks for, before it has an id. */
-export type ToolRequest = { name: string; args: Record<string, string> }
+export type ToolRequest = { name: string; args: Record<string, unknown> }
 
 const CONNECT = 'To talk to a real model, set RUNLOOM_MODEL=provider:name (for example openai:gpt-5-mini) and restart.'
 const ABILITIES = 'I can count ("count to 20"), tell the time, do arithmetic and answer questions about Runloom.'
@@ -62,7 +62,7 @@ export function replyTo(messages: BaseMessage[], tools: ReadonlySet<string>): Re
   const [, limit] = /\bcount (?:up )?to (\d+)/i.exec(question) ?? []
   if (limit !== undefined) return say(countTo(Number(limit)))
 
-  const wanted = toolRequests(question)
+  const wanted = namedTool(question) ?? toolRequests(question)
   const calls = wanted.filter(call => tools.has(call.name))
   if (calls.length > 0) return { text: '', calls }
   if (wanted[0]) return say(`I cannot answer that here: the tool ${wanted[0].name} is not bound to me.`)
@@ -82,6 +82,17 @@ function countTo(limit: number): string {
   const numbers = Array.from({ length: last }, (_, index) => index + 1).join(', ')
   if (last < limit) return `${numbers}. I stop here: I count to ${MOST_COUNTED} at most.`
   return last === 0 ? 'There is nothing to count.' : `${numbers}.`
+}
+
+/** `Use shop__stock with {"item": "tea"}`: any tool, so that one's own can be tried without a model. */
+function namedTool(question: string): ToolRequest[] | undefined {
+  const [, name, json = '{}'] = /^use (\w[\w-]*)(?: with (\{.*\}))?\.?$/is.exec(question) ?? []
+  if (name === undefined) return undefined
+  try {
+    return [{ name, args: JSON.parse(json) }]
+  } catch {
+    return undefined
+  }
 }
 
 function toolRequests(question: string): ToolRequest[] {

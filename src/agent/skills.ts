@@ -10,7 +10,8 @@ const MAX_CHARACTERS = 40_000
 
 export function skillsMiddleware(skills: Skills) {
   const readSkill = tool(
-    async ({ skill, path, offset }) => {
+    async ({ skill, path, offset }, { context }) => {
+      if (!isAvailable(skill, context)) throw new Error(`The skill "${skill}" is not for this run`)
       const text = await skills.read(skill, path || undefined)
       const end = offset + MAX_CHARACTERS
       const rest = text.length - end
@@ -30,15 +31,19 @@ export function skillsMiddleware(skills: Skills) {
     name: 'Skills',
     tools: [readSkill],
     wrapModelCall: async (request, handler) => {
-      const { available_skills: available } = (request.runtime.context ?? {}) as { available_skills?: unknown }
-      const offered = (await skills.list()).filter(
-        ({ name, enabled }) => enabled && (!Array.isArray(available) || available.includes(name)),
-      )
+      const { context } = request.runtime
+      const offered = (await skills.list()).filter(({ name, enabled }) => enabled && isAvailable(name, context))
       if (offered.length > 0) return handler(instructed(request, told(offered)))
       // A tool that can read nothing is not shown.
       return handler({ ...request, tools: request.tools.filter(one => one !== readSkill) })
     },
   })
+}
+
+/** A run may name those that it is for, as `available_skills` of its context. */
+function isAvailable(skill: string, context: unknown): boolean {
+  const { available_skills: available } = (context ?? {}) as { available_skills?: unknown }
+  return !Array.isArray(available) || available.includes(skill)
 }
 
 function told(skills: readonly { name: string; description: string }[]): string {

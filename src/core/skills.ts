@@ -69,19 +69,21 @@ export class Skills {
   }
 
   async #found(): Promise<FoundSkill[]> {
-    const off = new Set(await this.#db.run(skillsSwitchedOff, undefined))
-    const byName = new Map<string, FoundSkill>()
+    const byName = new Map<string, Omit<FoundSkill, 'enabled'>>()
     for (const category of CATEGORIES) {
       for (const folder of await foldersIn(join(this.#folder, category))) {
         try {
           const { name, description, license = null } = await readHead(folder)
-          byName.set(name, { name, description, license, category, enabled: !off.has(name), folder })
+          byName.set(name, { name, description, license, category, folder })
         } catch (error) {
           this.#report(`${folder}: ${(error as Error).message}`)
         }
       }
     }
-    return [...byName.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
+    if (byName.size === 0) return []
+    const off = new Set(await this.#db.run(skillsSwitchedOff, undefined))
+    const found = [...byName.values()].map(skill => ({ ...skill, enabled: !off.has(skill.name) }))
+    return found.sort((a, b) => (a.name < b.name ? -1 : 1))
   }
 
   #report(fault: string) {

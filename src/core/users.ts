@@ -29,6 +29,11 @@ export function ownedBy(user: User | null | undefined): Owned | undefined {
   return user?.key_owner === undefined ? undefined : { owner: user.key_owner }
 }
 
+/** Whose memory is meant: that of nobody in particular where nobody has to say who they are. */
+export function memoryOwner(user: User | null | undefined): string {
+  return user?.key_owner ?? user?.identity ?? ''
+}
+
 /** The keys of `configurable` that tell a graph for whom it runs (contracts: langgraph §13); none for nobody. */
 export function userConfigurable(user: User | null | undefined): Record<string, unknown> {
   if (!user) return {}

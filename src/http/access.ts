@@ -70,12 +70,13 @@ export async function onThread(
 }
 
 /**
- * May who asks change what all share? Throws otherwise. A user of an `Auth` has to have the permission `admin`: without
- * scopes they may do everything that is theirs, which this is not.
+ * May who asks change what all share? Throws otherwise. A user of an `Auth`, or with a key that has an owner, has to have the
+ * permission `admin`: without scopes they may do everything that is theirs, which this is not.
  */
 export function administrate({ handlers }: Pick<Ports, 'handlers'>, c: Context): void {
   const user = userOf(c)
-  if (handlers ? user?.permissions.includes('admin') : may(user, 'admin')) return
+  const limited = handlers || user?.key_owner !== undefined
+  if (limited ? user?.permissions.includes('admin') : may(user, 'admin')) return
   throw new RunloomError('forbidden', 'Forbidden: this needs the permission admin')
 }
 

@@ -4,6 +4,7 @@ import { type Context, Hono } from 'hono'
 import type { z } from 'zod'
 import { newId } from '../core/ids.ts'
 import { addFacts, clearMemory, deleteFact, getMemory, patchFact, ranked, replaceMemory } from '../core/memory.ts'
+import { memoryOwner } from '../core/users.ts'
 import * as protocol from '../protocol/memory.ts'
 import { permit } from './access.ts'
 import { userOf } from './authentication.ts'
@@ -46,7 +47,7 @@ export function gatewayMemoryRoutes(ports: Ports) {
 }
 
 async function ownerFor(ports: Ports, c: Context, action: 'get' | 'put' | 'delete'): Promise<string> {
-  const owner = userOf(c)?.identity ?? ''
+  const owner = memoryOwner(userOf(c))
   await permit(ports, c, `store:${action}`, { namespace: [owner, 'memory'], key: 'facts' })
   return owner
 }

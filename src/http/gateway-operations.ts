@@ -24,6 +24,7 @@ export const GATEWAY_SCHEMAS = {
   PatchFact: memory.patchFact,
   Memory: memory.memoryDocument,
   EnableSkill: skills.enableSkill,
+  InstallSkill: skills.installSkill,
   McpConfig: mcp.mcpConfig,
   PatchMcpConfig: mcp.patchMcpConfig,
 }
@@ -160,7 +161,7 @@ export const gatewayDataRows: Row[] = [
   ['GET /api/skills', 'known', 'object', 'Skills'],
   ['GET /api/skills/{name}', 'known', 'object', 'A skill'],
   ['PUT /api/skills/{name}', 'admin', 'object', 'Switch a skill on or off', { body: 'EnableSkill' }],
-  ['POST /api/skills/install', 'admin', 'object', 'Install a skill from its archive'],
+  ['POST /api/skills/install', 'admin', 'object', 'Install a skill from its archive', { body: 'InstallSkill' }],
   ['GET /api/mcp/config', 'admin', 'object', 'MCP servers'],
   ['PUT /api/mcp/config', 'admin', 'object', 'Put these in the place of all MCP servers', { body: 'McpConfig' }],
   ['PATCH /api/mcp/config', 'admin', 'object', 'Change some MCP servers', { body: 'PatchMcpConfig' }],

@@ -1,9 +1,13 @@
 // Skills over HTTP (contracts: gateway §2). Paths are relative to where the dialect is mounted.
-import { Hono } from 'hono'
+import { type Context, Hono } from 'hono'
 import type { z } from 'zod'
+import { RunloomError } from '../core/errors.ts'
+import { MAX_ARCHIVE_BYTES } from '../core/skill-archive.ts'
+import { getThread } from '../core/threads.ts'
+import { segmentsOf } from '../core/virtual-paths.ts'
 import * as protocol from '../protocol/skills.ts'
-import { administrate } from './access.ts'
-import { body } from './errors.ts'
+import { administrate, permit } from './access.ts'
+import { body, parseBody } from './errors.ts'
 import type { Ports } from './ports.ts'
 
 export function gatewaySkillRoutes(ports: Ports) {
@@ -18,7 +22,7 @@ export function gatewaySkillRoutes(ports: Ports) {
     })
     .post('/skills/install', async c => {
       administrate(ports, c)
-      const { name } = await skills.install(Buffer.from(await c.req.arrayBuffer()))
+      const { name } = await skills.install(await archiveOf(ports, c))
       const answer: z.infer<typeof protocol.installedSkill> = {
         success: true,
         skill_name: name,
@@ -26,4 +30,21 @@ export function gatewaySkillRoutes(ports: Ports) {
       }
       return c.json(answer)
     })
+}
+
+/** The body itself, or the file of a thread that a body of JSON names. */
+async function archiveOf(ports: Ports, c: Context): Promise<Buffer> {
+  const sent = Buffer.from(await c.req.arrayBuffer())
+  if (!/^\s*\{/.test(sent.toString('latin1', 0, 64))) return sent
+  const { thread_id, path } = parseBody(sent.toString(), protocol.installSkill)
+  const { allowed } = await permit(ports, c, 'threads:read', { thread_id })
+  await ports.db.run(getThread, { thread_id, allowed })
+  const { handle, size } = await ports.files.open(thread_id, segmentsOf(path))
+  try {
+    if (size > MAX_ARCHIVE_BYTES)
+      throw new RunloomError('malformed', `path: the archive is larger than ${MAX_ARCHIVE_BYTES} bytes`)
+    return await handle.readFile()
+  } finally {
+    await handle.close()
+  }
 }

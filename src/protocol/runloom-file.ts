@@ -145,7 +145,7 @@ export const runloomFile = z.strictObject({
     .default({})
     .describe("MCP servers whose tools are the lead agent's, by name."),
   mcp_commands_by_api: off.describe(
-    'Lets the API name commands for MCP servers, too: whoever may write its configuration runs programs here.',
+    'Lets the API name commands for MCP servers, too: whoever may write that configuration runs programs here.',
   ),
   agent: agent.default(() => agent.parse({})).describe('The lead agent.'),
   plan_mode: off.describe('Whether runs plan that do not say `is_plan_mode`.'),

@@ -1,6 +1,7 @@
 // Skills as they are on the wire, the same over HTTP and in process (contracts: gateway §2, §3.1), and what stands at the
 // top of a SKILL.md.
 import { z } from 'zod'
+import { threadId } from './gateway.ts'
 
 export const skillName = z
   .string()
@@ -28,5 +29,11 @@ export type Skill = z.infer<typeof skill>
 export const skillList = z.object({ skills: z.array(skill) })
 
 export const enableSkill = z.object({ enabled: z.boolean() })
+
+/** An archive among the files of a thread; or the archive itself is the body. */
+export const installSkill = z.object({
+  thread_id: threadId,
+  path: z.string().regex(/\.skill$/, { error: 'use the path of a .skill file, below /mnt/user-data' }),
+})
 
 export const installedSkill = z.object({ success: z.boolean(), skill_name: z.string(), message: z.string() })

@@ -49,6 +49,15 @@ test('a tool call is streamed in pieces that add up to its arguments', async () 
   assert.equal(wholeOf(chunks).response_metadata.finish_reason, 'tool_calls')
 })
 
+test('any tool can be asked for by its name', async () => {
+  const asked = async (question: string) =>
+    wholeOf(await chunksOf(question)).tool_calls?.map(({ name, args }) => [name, args])
+  assert.deepEqual(await asked('Use current_time'), [['current_time', {}]])
+  assert.deepEqual(await asked('use calculate with {"expression": "1+1"}.'), [['calculate', { expression: '1+1' }]])
+  assert.deepEqual(await asked('use calculate with {"expression"}'), [])
+  assert.match((await model.invoke('Use shop__stock')).text, /the tool shop__stock is not bound/)
+})
+
 test('one question can take two tools', async () => {
   const { tool_calls } = wholeOf(await chunksOf('What is 6 times 7, and what time is it in New York?'))
   assert.deepEqual(

@@ -168,6 +168,31 @@ forEachDatabase('skills', open => {
     })
   }
 
+  test('installed from a file of a thread; what is no such file is refused', async () => {
+    const { thread_id } = await ask(server, '/threads', {})
+    const form = new FormData()
+    form.append('files', new File([zipOf([good]) as never], 'haiku.skill'))
+    form.append('files', new File(['text'], 'haiku.txt'))
+    await ask(server, `/threads/${thread_id}/uploads`, undefined, { method: 'POST', body: form })
+    const from = (path: string, thread = thread_id) => call(server, '/skills/install', { thread_id: thread, path })
+    const uploads = '/mnt/user-data/uploads'
+    for (const [status, path, thread] of [
+      [404, `${uploads}/other.skill`],
+      [404, `${uploads}/haiku.skill`, crypto.randomUUID()],
+      [403, `${uploads}/../../haiku.skill`],
+      [400, '/etc/haiku.skill'],
+      [422, `${uploads}/haiku.txt`],
+      [422, uploads],
+    ] as const) {
+      const response = await from(path, thread)
+      assert.equal(response.status, status, `${path}: ${await response.text()}`)
+    }
+    assert.deepEqual(await names(), [])
+    assert.equal((await from(`${uploads}/haiku.skill`)).status, 200)
+    assert.equal((await from('mnt/user-data/uploads/haiku.skill')).status, 409)
+    assert.deepEqual(await names(), ['haiku'])
+  })
+
   test('two installations at once: one is done, the other refused', async () => {
     const archive = zipOf([{ name: 'SKILL.md', content: head('haiku') }])
     const statuses = (await Promise.all([1, 2, 3].map(() => install(archive)))).map(({ status }) => status)
@@ -187,7 +212,9 @@ forEachDatabase('skills', open => {
     assert.ok(toolsOf(request).includes('read_skill'))
     const example = 'call read_skill {"skill":"haiku","path":"example.txt"}'
     assert.equal(await talk(server, example), 'The tool said: A frog jumps in')
-    await talk(server, 'hello', { context: { available_skills: [] } })
+    const none = { context: { available_skills: [] } }
+    assert.match(await talk(server, example, none), /not for this run/)
+    await talk(server, 'hello', none)
     assert.doesNotMatch(systemOf(model.requests.at(-1)?.body as never), /haiku/)
   })
 
