@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import * as cases from './cases.ts'
+import { deltas } from './deltas.ts'
 import type { Figure } from './measure.ts'
 import { peerTarget, postgresTarget, sqliteTarget, type Target } from './server.ts'
 import { longThread, replay } from './thread-cases.ts'
@@ -20,6 +21,7 @@ const CASES: Record<string, cases.Case> = {
   heap: cases.heapGrowth,
   thread: longThread,
   replay,
+  deltas,
 }
 /** Of these, the ones that are measured on Postgres. */
 const ON_POSTGRES = ['wait', 'first', 'cpu', 'flood', 'slow', 'thread', 'replay']
@@ -38,6 +40,7 @@ const SIZES: cases.Sizes = {
   heap_runs: 2000,
   turns: 200,
   replay: 20_000,
+  deltas: 100_000,
 }
 
 const GOALS: cases.Goals = {
@@ -52,6 +55,7 @@ const GOALS: cases.Goals = {
   turn: { of: 'value', most: 1.5 },
   disk: { of: 'value', most: 1.1 },
   replay: { of: 'value', least: 100_000 },
+  deltas: { of: 'ratio', most: 2 },
 }
 const POSTGRES_GOALS: cases.Goals = {
   'no-op wait p50': { of: 'ratio', most: 8 },

@@ -22,6 +22,7 @@ export interface Sizes {
   heap_runs: number
   turns: number
   replay: number
+  deltas: number
 }
 
 export type Case = (target: Target, sizes: Sizes, goals: Goals) => Promise<Figure[]>

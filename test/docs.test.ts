@@ -1,0 +1,27 @@
+// The documents: each is in their index, and what they link to is there.
+import assert from 'node:assert/strict'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+
+const DOCS = join(import.meta.dirname, '../docs')
+const files = readdirSync(DOCS).filter(name => name.endsWith('.md'))
+const linksOf = (file: string) =>
+  [...readFileSync(join(DOCS, file), 'utf8').matchAll(/\]\((?!https?:)([^)#]+)(#[^)]*)?\)/g)].map(([, to = '']) => to)
+
+test('every document is in docs/README.md', () => {
+  const listed = new Set(linksOf('README.md'))
+  assert.deepEqual(
+    files.filter(name => name !== 'README.md' && !listed.has(name)),
+    [],
+  )
+})
+
+test('documents link to files that exist', () => {
+  const broken = files.flatMap(file =>
+    linksOf(file)
+      .filter(to => !existsSync(join(DOCS, to)))
+      .map(to => `${file}: ${to}`),
+  )
+  assert.deepEqual(broken, [])
+})
