@@ -7,6 +7,7 @@ import { defineConfig } from 'vite'
 export default defineConfig({
   root: import.meta.dirname,
   base: './',
+  resolve: { alias: [{ find: /^langsmith(\/.*)?$/, replacement: join(import.meta.dirname, 'no-tracing.ts') }] },
   plugins: [react(), tailwind()],
   build: {
     outDir: join(import.meta.dirname, '../dist/web'),

@@ -16,7 +16,7 @@ const watchers = new Set<() => void>()
 export function setKey(key: string): void {
   if (key) sessionStorage.setItem(KEY, key)
   else sessionStorage.removeItem(KEY)
-  client = makeClient()
+  client = clientWith({})
   queries.clear()
   for (const tell of watchers) tell()
 }
@@ -30,11 +30,17 @@ function headers(): Record<string, string> {
   return key ? { 'x-api-key': key } : {}
 }
 
-function makeClient(): Client {
-  return new Client({ apiUrl: API, apiKey: null, defaultHeaders: headers(), callerOptions: { maxRetries: 1 } })
+/** A client with the key as it is now, whose requests are made in another way. */
+export function clientWith(callerOptions: { fetch?: typeof fetch }): Client {
+  return new Client({
+    apiUrl: API,
+    apiKey: null,
+    defaultHeaders: headers(),
+    callerOptions: { maxRetries: 1, ...callerOptions },
+  })
 }
 
-let client = makeClient()
+let client = clientWith({})
 
 /** The SDK's client, with the key as it is now. Components take `useClient`. */
 export function currentClient(): Client {

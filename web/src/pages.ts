@@ -1,6 +1,6 @@
 // The pages there are: this list alone makes the routes, the navigation and the command palette. A page is a file with a
 // component as its default export, fetched when it is first opened.
-import { type LucideIcon, Settings } from 'lucide-react'
+import { type LucideIcon, MessagesSquare, Settings } from 'lucide-react'
 import type { ComponentType } from 'react'
 
 export interface Page {
@@ -17,6 +17,13 @@ export interface Page {
 }
 
 export const pages: Page[] = [
+  {
+    label: 'Chat',
+    icon: MessagesSquare,
+    to: '/chat',
+    key: 'c',
+    routes: { '/chat/{-$threadId}': () => import('./pages/chat/chat-page.tsx') },
+  },
   {
     label: 'Settings',
     icon: Settings,
