@@ -9,6 +9,7 @@ import * as cases from './cases.ts'
 import type { Figure } from './measure.ts'
 import { peerTarget, postgresTarget, sqliteTarget, type Target } from './server.ts'
 import { longThread, replay } from './thread-cases.ts'
+import { workflows } from './workflow-cases.ts'
 
 const CASES: Record<string, cases.Case> = {
   wait: cases.waiting,
@@ -20,9 +21,10 @@ const CASES: Record<string, cases.Case> = {
   heap: cases.heapGrowth,
   thread: longThread,
   replay,
+  workflows,
 }
 /** Of these, the ones that are measured on Postgres. */
-const ON_POSTGRES = ['wait', 'first', 'cpu', 'flood', 'slow', 'thread', 'replay']
+const ON_POSTGRES = ['wait', 'first', 'cpu', 'flood', 'slow', 'thread', 'replay', 'workflows']
 const ON_TWO = ['flood', 'slow']
 
 const SIZES: cases.Sizes = {
@@ -38,6 +40,8 @@ const SIZES: cases.Sizes = {
   heap_runs: 2000,
   turns: 200,
   replay: 20_000,
+  items: 1_000,
+  events: 10_000,
 }
 
 const GOALS: cases.Goals = {
@@ -52,6 +56,7 @@ const GOALS: cases.Goals = {
   turn: { of: 'value', most: 1.5 },
   disk: { of: 'value', most: 1.1 },
   replay: { of: 'value', least: 100_000 },
+  flat: { of: 'value', most: 1.5 },
 }
 const POSTGRES_GOALS: cases.Goals = {
   'no-op wait p50': { of: 'ratio', most: 8 },
