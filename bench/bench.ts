@@ -10,6 +10,7 @@ import { deltas } from './deltas.ts'
 import type { Figure } from './measure.ts'
 import { peerTarget, postgresTarget, sqliteTarget, type Target } from './server.ts'
 import { longThread, replay } from './thread-cases.ts'
+import { workflows } from './workflow-cases.ts'
 
 const CASES: Record<string, cases.Case> = {
   wait: cases.waiting,
@@ -22,9 +23,10 @@ const CASES: Record<string, cases.Case> = {
   thread: longThread,
   replay,
   deltas,
+  workflows,
 }
 /** Of these, the ones that are measured on Postgres. */
-const ON_POSTGRES = ['wait', 'first', 'cpu', 'flood', 'slow', 'thread', 'replay']
+const ON_POSTGRES = ['wait', 'first', 'cpu', 'flood', 'slow', 'thread', 'replay', 'workflows']
 const ON_TWO = ['flood', 'slow']
 
 const SIZES: cases.Sizes = {
@@ -41,6 +43,8 @@ const SIZES: cases.Sizes = {
   turns: 200,
   replay: 20_000,
   deltas: 100_000,
+  items: 1_000,
+  events: 10_000,
 }
 
 const GOALS: cases.Goals = {
@@ -56,6 +60,7 @@ const GOALS: cases.Goals = {
   disk: { of: 'value', most: 1.1 },
   replay: { of: 'value', least: 100_000 },
   deltas: { of: 'ratio', most: 2 },
+  flat: { of: 'value', most: 1.5 },
 }
 const POSTGRES_GOALS: cases.Goals = {
   'no-op wait p50': { of: 'ratio', most: 8 },

@@ -23,6 +23,9 @@ export interface Sizes {
   turns: number
   replay: number
   deltas: number
+  /** Nodes of a fan-out and of a chain, and events of the longest run, of workflows. */
+  items: number
+  events: number
 }
 
 export type Case = (target: Target, sizes: Sizes, goals: Goals) => Promise<Figure[]>

@@ -56,7 +56,7 @@ forEachDatabase('a workflow killed between two commits', open => {
   after(() => core.close())
 
   /** Drives a claimed run until it ends, waits for its client, or dies after so many commits. */
-  async function drive(life?: number): Promise<'ended' | 'waits' | 'killed'> {
+  async function drive(life?: number): Promise<{ state: 'ended' | 'waits' | 'killed'; commits: number }> {
     await core.db.run(voidLeases, undefined)
     await core.sql`update runs set not_before = 0 where status = 'pending'`
     await core.sql`update threads set due_at = 0 where due_at is not null`
@@ -82,7 +82,7 @@ forEachDatabase('a workflow killed between two commits', open => {
       writer.fail(new Error('killed'))
       stop.abort(new Stopped({ type: 'lease_lost' }))
       void log.close()
-      return 'killed'
+      return { state: 'killed', commits: db.commits }
     }
     const slice = await writer.takeRest()
     const { wait } = ending
@@ -98,7 +98,7 @@ forEachDatabase('a workflow killed between two commits', open => {
     }
     writer.fail(new Error('the attempt is over'))
     await log.close()
-    return wait ? 'waits' : 'ended'
+    return { state: wait ? 'waits' : 'ended', commits: db.commits }
   }
 
   async function answer(run_id: string) {
@@ -119,12 +119,22 @@ forEachDatabase('a workflow killed between two commits', open => {
       const args = { run_id, thread_id: newId(), request, plan, metadata: {}, auth_user: null }
       await core.db.run(createWorkflowRun, args)
       const asked = models.prompts.length
-      const first = await drive(life)
+      let left = life
+      let driven = await drive(left)
+      while (driven.state === 'waits') {
+        await answer(run_id)
+        left -= driven.commits
+        driven = await drive(left)
+      }
+      const killed = driven.state === 'killed'
       const stored = await eventsOf(run_id)
       const calls = stored.filter(event => event.type === 'node_llm_call').length
       const results = stored.filter(event => event.type === 'node_tool_result')
       const before = models.prompts.length - asked
-      for (let state = first; state !== 'ended'; state = await drive()) if (state === 'waits') await answer(run_id)
+      while (driven.state !== 'ended') {
+        driven = await drive()
+        if (driven.state === 'waits') await answer(run_id)
+      }
       const events = await eventsOf(run_id)
       await t.test(`after ${life} commits, ${stored.length} events of ${events.length}`, async () => {
         checkStream(events)
@@ -145,7 +155,7 @@ forEachDatabase('a workflow killed between two commits', open => {
         assert.equal(done.length, 4)
         assert.deepEqual(await core.db.run(readTasks, { run_id }), [{ content: 't', status: 'pending' }])
       })
-      if (first !== 'killed') break
+      if (!killed) break
       assert.ok(life < 100)
     }
   })
