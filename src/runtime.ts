@@ -2,17 +2,14 @@
 // in which they start and stop.
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Hono } from 'hono'
-import { FactExtraction } from './agent/fact-extraction.ts'
+import { extensionsOf } from './agent/extensions.ts'
 import { fileTools } from './agent/file-tools.ts'
 import { type LeadAgentSlots, leadAgent } from './agent/lead-agent.ts'
-import { Mcp, mcpMiddleware } from './agent/mcp.ts'
-import { memoryMiddleware } from './agent/memory.ts'
 import { messageFiles } from './agent/message-files.ts'
 import { ChatModels, OFFLINE } from './agent/models.ts'
-import { skillsMiddleware } from './agent/skills.ts'
 import type { Config } from './config.ts'
 import { ApiKeys } from './core/api-keys.ts'
 import { syncSystemAssistants } from './core/assistants.ts'
@@ -26,7 +23,6 @@ import { errorFields, type Logger } from './core/logger.ts'
 import { QueueGate } from './core/queue.ts'
 import { userOfRun } from './core/runs.ts'
 import { Scheduler } from './core/scheduler.ts'
-import { Skills } from './core/skills.ts'
 import { ThreadFiles } from './core/thread-files.ts'
 import { ThreadLog } from './core/thread-log.ts'
 import { sweepThreads } from './core/thread-prune.ts'
@@ -145,17 +141,11 @@ async function start(
   const documents = documentsOf(config, logger)
   const uploads = new Uploads({ files, documents, limits: uploadLimits.parse(config.agent.uploads) })
   const models = new ChatModels(config.agent.models, config.model, config.env)
-  const skills = new Skills({ db, folder: resolve(config.agent.folder, config.agent.skills.path), logger })
-  const mcpSettings = { file: config.agent.mcp_servers, commands: config.agent.mcp_commands_by_api }
-  const mcp = new Mcp({ db, settings: mcpSettings, folder: config.agent.folder, logger })
-  const { memory } = config.agent
-  const extraction = memory.extraction_enabled ? new FactExtraction({ db, models, config: memory, logger }) : undefined
+  const extensions = extensionsOf({ db, config: config.agent, models, logger })
   const graphs = await deployedGraphs(config, models, logger, {
     files: config.agent.agent.file_tools ? fileTools(files, config.agent.agent) : undefined,
     uploads: messageFiles({ files, uploads }),
-    memory: memory.enabled ? memoryMiddleware({ db, config: memory, extraction }) : undefined,
-    skills: config.agent.skills.enabled ? skillsMiddleware(skills) : undefined,
-    mcp: mcpMiddleware(mcp),
+    ...extensions.middlewares,
   })
   for (const [graph_id, graph] of Object.entries(own)) graphs.register(graph_id, graph)
   await db
@@ -223,9 +213,9 @@ async function start(
     texts,
     store,
     models,
-    memory,
-    skills,
-    mcp: mcpSettings,
+    memory: config.agent.memory,
+    skills: extensions.skills,
+    mcp: extensions.mcp,
     webhooks,
     authenticate:
       auth?.authenticate ?? (config.api_keys.length > 0 ? byApiKey(new ApiKeys(config.api_keys)) : undefined),
@@ -271,8 +261,7 @@ async function start(
     types.close()
     await scheduler?.close()
     await worker.close()
-    await extraction?.close()
-    await mcp.close()
+    await extensions.close()
     await deliverer?.close()
     await documents?.close()
     await files.close()
