@@ -7,7 +7,8 @@ import { fileURLToPath } from 'node:url'
 import type { Hono } from 'hono'
 import { extensionsOf } from './agent/extensions.ts'
 import { fileTools } from './agent/file-tools.ts'
-import { type LeadAgentSlots, leadAgent } from './agent/lead-agent.ts'
+import { functionTools } from './agent/function-tools.ts'
+import { type LeadAgentParts, leadAgent } from './agent/lead-agent.ts'
 import { messageFiles } from './agent/message-files.ts'
 import { ChatModels, OFFLINE } from './agent/models.ts'
 import type { Config } from './config.ts'
@@ -43,6 +44,7 @@ import { StateTexts } from './events/state.ts'
 import { loadEmbeddings } from './graph/embeddings.ts'
 import { graphExecutor } from './graph/executor.ts'
 import { type Graphs, loadGraphs } from './graph/load.ts'
+import { SourceFiles } from './graph/source-files.ts'
 import { ThreadStates } from './graph/state.ts'
 import { StateCache } from './graph/state-cache.ts'
 import { ItemStore, type StoreOptions } from './graph/store.ts'
@@ -142,7 +144,12 @@ async function start(
   const uploads = new Uploads({ files, documents, limits: uploadLimits.parse(config.agent.uploads) })
   const models = new ChatModels(config.agent.models, config.model, config.env)
   const extensions = extensionsOf({ db, config: config.agent, models, logger })
+  const sources = new SourceFiles()
+  const functions = await functionTools(config.agent.tools, specifier =>
+    sources.importFrom(config.agent.folder, specifier),
+  ).finally(() => sources.close())
   const graphs = await deployedGraphs(config, models, logger, {
+    functions,
     files: config.agent.agent.file_tools ? fileTools(files, config.agent.agent) : undefined,
     uploads: messageFiles({ files, uploads }),
     ...extensions.middlewares,
@@ -275,7 +282,7 @@ async function start(
     models.default_name === OFFLINE
       ? 'The built-in agent uses the offline model, a few fixed rules. For a real one set RUNLOOM_MODEL=<provider>:<name>'
       : undefined
-  const watched = [...graphs.watched, ...(auth?.files ?? []), ...(custom?.files ?? [])]
+  const watched = [...graphs.watched, ...sources.paths(), ...(auth?.files ?? []), ...(custom?.files ?? [])]
   return { app, ports, graphs, db, watched, modelNote, close }
 }
 
@@ -338,14 +345,14 @@ async function deployedGraphs(
   config: Config,
   models: ChatModels,
   logger: Logger,
-  slots: LeadAgentSlots,
+  parts: Omit<LeadAgentParts, 'model' | 'models' | 'config'>,
 ): Promise<Graphs> {
   const graphs = await loadGraphs(config.graphs)
   for (const [graph_id, error] of graphs.failures)
     logger('error', 'a graph failed to load', { graph_id, ...errorFields(error) })
   const free = LEAD_AGENT.filter(name => !(name in config.graphs))
   if (free.length === 0) return graphs
-  const agent = leadAgent({ model: await models.get(models.default_name), models, config: config.agent, ...slots })
+  const agent = leadAgent({ model: await models.get(models.default_name), models, config: config.agent, ...parts })
   for (const name of free) graphs.register(name, agent, 'The built-in agent: tells the time and calculates')
   return graphs
 }

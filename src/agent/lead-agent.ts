@@ -4,14 +4,22 @@
 
 import type { BaseChatModel } from '@langchain/core/language_models/chat_models'
 import { SystemMessage } from '@langchain/core/messages'
-import type { StructuredToolInterface } from '@langchain/core/tools'
-import { type AgentMiddleware, createAgent } from 'langchain'
+import { type AgentMiddleware, createAgent, createMiddleware } from 'langchain'
 import { type AgentConfig, runloomFile } from '../protocol/runloom-file.ts'
+import { clarification } from './clarification.ts'
+import type { FunctionTools } from './function-tools.ts'
+import { loopDetection } from './loop-detection.ts'
+import { modelRetry, modelSilence } from './model-errors.ts'
+import { planMode } from './plan-mode.ts'
 import { type Models, runModel } from './run-model.ts'
+import { subagents } from './subagents.ts'
+import { summarization } from './summarization.ts'
+import { title } from './title.ts'
 import { toolErrors } from './tool-errors.ts'
+import { toolResults } from './tool-results.ts'
 import { calculate, currentTime } from './tools.ts'
+import { askBefore } from './write-approval.ts'
 
-// A message, because createAgent makes content parts of a string, which not every OpenAI-compatible server takes.
 const INSTRUCTIONS = `You are the built-in agent of a Runloom server. Answer briefly and plainly.
 Use current_time for the date or the time, and calculate for arithmetic; never guess either.
 If a tool reports an error, say what it was.`
@@ -28,32 +36,63 @@ export interface LeadAgentSlots {
 export interface LeadAgentParts extends LeadAgentSlots {
   /** The model of runs that name none. */
   model: BaseChatModel
-  /** Those that runs may name. */
+  /** Those that runs and the configuration may name. */
   models?: Models
   /** The defaults, without one. */
   config?: AgentConfig
-  /** Beside the agent's own. */
-  tools?: readonly StructuredToolInterface[]
+  /** Beside the agent's own, and those that ask first. */
+  functions?: FunctionTools
 }
 
+/** Steps of a run that says no limit of its own: a call of the model is one, the tools that it calls another. */
+const RECURSION_LIMIT = 200
+
 /** The lead agent, without checkpointer or store. Its compiled graph is `.graph`. */
-export function leadAgent({ model, models, config = runloomFile.parse({}), tools = [], ...slots }: LeadAgentParts) {
-  const { system_prompt } = config.agent
-  return createAgent({
+export function leadAgent({ model, models, config = runloomFile.parse({}), functions, ...slots }: LeadAgentParts) {
+  const { system_prompt, model_retries, model_silence_seconds } = config.agent
+  const tools = [currentTime, calculate, ...(functions?.tools ?? [])]
+  const chosen = models && runModel(models, config)
+  const retry = modelRetry(model_retries)
+  const summary = config.summarization.enabled ? summarization(config.summarization, models) : undefined
+  const loops = loopDetection(config.agent)
+  const approved = functions?.approved.length ? approval(functions.approved) : undefined
+  const silence = modelSilence(model_silence_seconds * 1000)
+  const { files, uploads, memory, skills, mcp } = slots
+  const below = present([files, chosen, toolResults, retry, toolErrors, summary, skills, mcp, loops, approved, silence])
+
+  // A message, because createAgent makes content parts of a string, which not every OpenAI-compatible server takes.
+  const systemPrompt = new SystemMessage(system_prompt ? `${system_prompt}\n\n${INSTRUCTIONS}` : INSTRUCTIONS)
+  const agent = createAgent({
     name: 'lead_agent',
     model,
-    tools: [currentTime, calculate, ...tools],
-    systemPrompt: new SystemMessage(system_prompt ? `${system_prompt}\n\n${INSTRUCTIONS}` : INSTRUCTIONS),
+    tools,
+    systemPrompt,
+    // The first stands outermost. Tokens are counted by whoever runs the graph (graph/model-calls.ts).
     middleware: present([
-      slots.files,
-      slots.uploads,
-      models && runModel(models, config),
+      files,
+      uploads,
+      chosen,
+      toolResults,
+      retry,
       toolErrors,
-      slots.memory,
-      slots.skills,
-      slots.mcp,
+      summary,
+      planMode(config),
+      memory,
+      skills,
+      mcp,
+      config.title.enabled ? title(config.title, models) : undefined,
+      subagents({ model, tools, middleware: below, config }),
+      loops,
+      approved,
+      silence,
+      clarification,
     ]),
   })
+  return agent.withConfig({ recursionLimit: RECURSION_LIMIT })
+}
+
+function approval(tools: readonly string[]): AgentMiddleware {
+  return createMiddleware({ name: 'Approval', ...askBefore(tools, 'The agent wants to call a tool') })
 }
 
 function present(middlewares: readonly (AgentMiddleware | undefined)[]): AgentMiddleware[] {

@@ -13,7 +13,8 @@ import {
 import { AIMessageChunk, type BaseMessage, type StandardMessageStructure } from '@langchain/core/messages'
 import type { ToolCallChunk } from '@langchain/core/messages/tool'
 import { ChatGenerationChunk, type ChatResult } from '@langchain/core/outputs'
-import { replyTo, type ToolRequest } from './offline-replies.ts'
+import { replyTo } from './offline-replies.ts'
+import type { ToolRequest } from './offline-tools.ts'
 
 /** `delay_ms` is the pause before each token, 25 by default: a pace that one can read. */
 export interface OfflineModelFields extends BaseChatModelParams {

@@ -1,15 +1,16 @@
 // The rules by which the offline model answers: pure functions of the conversation, one reply for one input.
 
 import { AIMessage, type BaseMessage, HumanMessage, ToolMessage } from '@langchain/core/messages'
+import { type Plan, planOf, writeTodos } from './offline-plan.ts'
+import { type ToolRequest, toolRequests } from './offline-tools.ts'
+import { isSystemNote } from './system-note.ts'
 
 /** Either a text or tool calls, never both. */
 export type Reply = { text: string; calls: ToolRequest[] }
 
-/** A call that the model asks for, before it has an id. */
-export type ToolRequest = { name: string; args: Record<string, unknown> }
-
 const CONNECT = 'To talk to a real model, set RUNLOOM_MODEL=provider:name (for example openai:gpt-5-mini) and restart.'
 const ABILITIES = 'I can count ("count to 20"), tell the time, do arithmetic and answer questions about Runloom.'
+const MODEL = "I am Runloom's offline model, a few fixed rules."
 const GREETING = `Hello! I am Runloom's offline model: a few fixed rules, no network, no intelligence. ${ABILITIES} ${CONNECT}`
 const NO_RULE = `I have no rule for that: I am Runloom's offline model, not a language model. ${ABILITIES} ${CONNECT}`
 
@@ -54,15 +55,24 @@ const FACTS: [topic: RegExp, fact: string][] = [
 ]
 
 /** The reply to a conversation; calls only tools whose names are in `tools`. */
-export function replyTo(messages: BaseMessage[], tools: ReadonlySet<string>): Reply {
+export function replyTo(conversation: BaseMessage[], tools: ReadonlySet<string>): Reply {
+  const messages = conversation.filter(message => !isSystemNote(message))
+  const asked = messages.findLastIndex(message => HumanMessage.isInstance(message))
+  const question = messages[asked]?.text.trim() ?? ''
+  if (isAnswer(messages, asked)) return say(`Your answer is "${question}". ${MODEL} I asked because you told me to.`)
+  const plan = tools.has('write_todos') ? planOf(question, messages.slice(asked + 1)) : undefined
+  if (plan) return worked(plan, tools, messages)
+
   const results = messages.slice(messages.findLastIndex(message => !ToolMessage.isInstance(message)) + 1)
   if (results.length > 0) return say(results.map(result => sentenceOf(result, messages)).join(' '))
+  return answerTo(question, tools)
+}
 
-  const question = messages.findLast(message => HumanMessage.isInstance(message))?.text.trim() ?? ''
+function answerTo(question: string, tools: ReadonlySet<string>): Reply {
+  const wanted = toolRequests(question)
   const [, limit] = /\bcount (?:up )?to (\d+)/i.exec(question) ?? []
-  if (limit !== undefined) return say(countTo(Number(limit)))
+  if (limit !== undefined && wanted[0]?.name !== 'task') return say(countTo(Number(limit)))
 
-  const wanted = namedTool(question) ?? toolRequests(question)
   const calls = wanted.filter(call => tools.has(call.name))
   if (calls.length > 0) return { text: '', calls }
   if (wanted[0]) return say(`I cannot answer that here: the tool ${wanted[0].name} is not bound to me.`)
@@ -71,6 +81,25 @@ export function replyTo(messages: BaseMessage[], tools: ReadonlySet<string>): Re
     return say(GREETING)
   }
   return say(FACTS.find(([topic]) => topic.test(question))?.[1] ?? NO_RULE)
+}
+
+/** The next step of a plan: the tools that an item takes, the plan as it then stands, or all the answers. */
+function worked({ items, at, results }: Plan, tools: ReadonlySet<string>, messages: BaseMessage[]): Reply {
+  const item = items[at]
+  const { calls } = item === undefined || results[at]?.length ? { calls: [] } : answerTo(item, tools)
+  if (calls.length > 0) return { text: '', calls }
+  if (at < items.length) return { text: '', calls: [writeTodos(items, at + 1)] }
+  const answers = items.map((item, index) => {
+    const said = results[index]?.map(result => sentenceOf(result, messages)).join(' ')
+    return `${index + 1}. ${said || answerTo(item, tools).text}`
+  })
+  return say(`${MODEL} The plan is done:\n${answers.join('\n')}`)
+}
+
+/** Whether the user's last message is the answer to a question of ours. */
+function isAnswer(messages: readonly BaseMessage[], asked: number): boolean {
+  const before = messages[asked - 1]
+  return ToolMessage.isInstance(before) && before.name === 'ask_clarification' && asked === messages.length - 1
 }
 
 function say(text: string): Reply {
@@ -84,50 +113,13 @@ function countTo(limit: number): string {
   return last === 0 ? 'There is nothing to count.' : `${numbers}.`
 }
 
-/** `Use shop__stock with {"item": "tea"}`: any tool, so that one's own can be tried without a model. */
-function namedTool(question: string): ToolRequest[] | undefined {
-  const [, name, json = '{}'] = /^use (\w[\w-]*)(?: with (\{.*\}))?\.?$/is.exec(question) ?? []
-  if (name === undefined) return undefined
-  try {
-    return [{ name, args: JSON.parse(json) }]
-  } catch {
-    return undefined
-  }
-}
-
-function toolRequests(question: string): ToolRequest[] {
-  const expression = expressionIn(question)
-  const requests: ToolRequest[] = expression ? [{ name: 'calculate', args: { expression } }] : []
-  if (/\b(what|which|tell|current)\b.*\b(time|date|day)\b|\btoday\b/i.test(question)) {
-    const time_zone = timeZoneIn(question)
-    requests.push({ name: 'current_time', args: time_zone ? { time_zone } : {} })
-  }
-  return requests
-}
-
-function expressionIn(question: string): string | undefined {
-  const text = question
-    .replace(/ plus /gi, ' + ')
-    .replace(/ minus /gi, ' - ')
-    .replace(/ (times|multiplied by) /gi, ' * ')
-    .replace(/ divided by /gi, ' / ')
-  return text.match(/[-(]*\.?\d[\d\s.()+\-*/%^]*[\d)]/g)?.find(run => /[\d)]\s*[-+*/%^]/.test(run))
-}
-
-// `Europe/Berlin` as it stands, or a city that some IANA zone is named after.
-function timeZoneIn(question: string): string | undefined {
-  const [zone] = /\b[A-Z]\w+\/[A-Z]\w+(\/[A-Z]\w+)?\b/.exec(question) ?? []
-  if (zone) return zone
-  const [, city] = /\bin ((?:[A-Z]\w+ ?)+)/.exec(question) ?? []
-  if (!city) return undefined
-  const suffix = `/${city.trim().replaceAll(' ', '_')}`
-  return Intl.supportedValuesOf('timeZone').find(name => name.endsWith(suffix))
-}
-
 function sentenceOf(result: BaseMessage, messages: BaseMessage[]): string {
   if (!ToolMessage.isInstance(result)) return ''
   if (result.status === 'error') return `The tool ${result.name} reports an error: ${result.text}`
   if (result.name === 'current_time') return `It is now ${result.text}.`
+  if (result.name === 'task') return `${MODEL} My sub-agent, which is the same, says: ${result.text}`
+  if (result.name === 'ask_clarification')
+    return `Your answer is "${result.text}". ${MODEL} I asked because you told me to.`
   const call = messages
     .flatMap(message => (AIMessage.isInstance(message) ? (message.tool_calls ?? []) : []))
     .find(({ id }) => id === result.tool_call_id)

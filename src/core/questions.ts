@@ -12,6 +12,17 @@ import type { Thread } from './threads.ts'
  */
 export type OnPendingInterrupt = 'reject' | 'answer' | 'keep' | 'discard'
 
+/** The `type` in an interrupt's value by which a graph says that the user's next message is the answer. */
+export const CLARIFICATION = 'clarification'
+
+/** What an input is that does not say it: the answer to a question that waits for the next message, else refused. */
+export function meaning(said: OnPendingInterrupt | null | undefined, interrupts: string): OnPendingInterrupt {
+  if (said) return said
+  const open = Object.values(JSON.parse(interrupts) as Record<string, Interrupt[]>).flat()
+  const [value] = open.map(({ value }) => value as { type?: unknown } | null)
+  return open.length === 1 && value?.type === CLARIFICATION ? 'answer' : 'reject'
+}
+
 /** Why an input may not pass over the open questions; undefined when it may. */
 export function refusal(what: OnPendingInterrupt, ids: readonly string[]): string | undefined {
   const answer = `Answer with command: {"resume": {"<interrupt id>": <answer>}}`
@@ -32,7 +43,7 @@ export function openIds(interrupts: string): string[] {
 export function* checkQuestions({ kwargs }: CreateRun, thread: Thread): Steps<void> {
   if (thread.interrupts === '{}' || kwargs.command || kwargs.input === null || kwargs.input === undefined) return
   const ids = openIds(thread.interrupts)
-  const why = refusal((kwargs.on_pending_interrupt as OnPendingInterrupt | undefined) ?? 'reject', ids)
+  const why = refusal(meaning(kwargs.on_pending_interrupt as OnPendingInterrupt | undefined, thread.interrupts), ids)
   if (why === undefined || !(yield* startsAtHead(kwargs, thread.thread_id))) return
   throw new RunloomError('conflict', why, { details: { interrupts: JSON.parse(thread.interrupts) } })
 }

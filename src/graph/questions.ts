@@ -1,6 +1,6 @@
 // Open questions where a run starts: inputs that would pass over them, answers that answer none (contracts: langgraph §4.10).
 import { type ClaimedRun, Refused } from '../core/executor.ts'
-import { openIds, refusal } from '../core/questions.ts'
+import { meaning, openIds, refusal } from '../core/questions.ts'
 import { type RunRequest, resumeMap } from './executor-config.ts'
 
 /** What a request comes to on a thread with open questions. The request was accepted before they were asked, or allows for them. */
@@ -11,10 +11,11 @@ export function pastQuestions(
   if (command || input === null || input === undefined || claimed.interrupts === '{}')
     return { input, command: command ?? null }
   const ids = openIds(claimed.interrupts)
-  const why = refusal(on_pending_interrupt ?? 'reject', ids)
+  const what = meaning(on_pending_interrupt, claimed.interrupts)
+  const why = refusal(what, ids)
   if (why !== undefined) throw new Refused(claimed, 'PendingInterruptError', why, { pending_ids: ids })
-  if (on_pending_interrupt === 'answer') return { command: { resume: Object.fromEntries(ids.map(id => [id, input])) } }
-  if (on_pending_interrupt === 'keep') return { command: { update: input as Record<string, unknown> } }
+  if (what === 'answer') return { command: { resume: Object.fromEntries(ids.map(id => [id, input])) } }
+  if (what === 'keep') return { command: { update: input as Record<string, unknown> } }
   return { input }
 }
 

@@ -10,6 +10,7 @@ import {
   registerHooks,
   stripTypeScriptTypes,
 } from 'node:module'
+import { join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
 /** Syntax that has meaning at run time: enums, namespaces, `import a = …`, parameter properties. */
@@ -40,6 +41,16 @@ export class SourceFiles {
     const url = pathToFileURL(file).href
     this.#urls.add(url)
     return import(url)
+  }
+
+  /** Imports what a configuration in `folder` names: a file by a relative or absolute path, else a package. */
+  importFrom(folder: string, specifier: string): Promise<Record<string, unknown>> {
+    if (!isPackage(specifier)) return this.import(resolve(folder, specifier))
+    try {
+      return import(pathToFileURL(createRequire(join(folder, 'package.json')).resolve(specifier)).href)
+    } catch {
+      return import(specifier)
+    }
   }
 
   /** Every file that was asked for so far, those that failed included. */

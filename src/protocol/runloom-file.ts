@@ -65,16 +65,25 @@ const tool = z.strictObject({
   approval: off.describe('Asks the user before each call.'),
 })
 
-const summarizationTrigger = z.strictObject({
-  type: z.enum(['tokens', 'messages', 'fraction']).describe('A fraction is of `max_input_tokens` of the model.'),
-  value: z.number().positive().describe('How many, or which part.'),
-})
+/** Tokens, messages, or a part of the model's window. */
+const summarizationTrigger = z
+  .strictObject({
+    type: z.enum(['tokens', 'messages', 'fraction']).describe('A fraction is of `max_input_tokens` of the model.'),
+    value: z.number().positive().describe('How many, or which part.'),
+  })
+  .refine(({ type, value }) => (type === 'fraction' ? value <= 1 : type !== 'messages' || Number.isInteger(value)), {
+    path: ['value'],
+    error: 'use at most 1 for a fraction, whole messages',
+  })
 
 const agent = z.strictObject({
   system_prompt: z.string().default('').describe("Stands before the agent's own instructions."),
   approve_writes: off.describe('Asks the user before a file is written.'),
   file_tools: on.describe('Reading, writing and searching the files of the thread.'),
   model_retries: count(0, 10).default(2).describe('How often a failed call of a model is tried again.'),
+  model_silence_seconds: seconds(0.1)
+    .default(300)
+    .describe('Without a token for so long, a call of a model has failed.'),
   loop_warn: count(2, 100).default(3).describe('Equal calls of a tool after which the model is warned.'),
   loop_stop: count(2, 100).default(5).describe('Equal calls of a tool after which the turn is stopped.'),
 })

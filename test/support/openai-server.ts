@@ -6,7 +6,12 @@ import type { AddressInfo } from 'node:net'
 import { json } from 'node:stream/consumers'
 import { setTimeout } from 'node:timers/promises'
 
-export type ChatMessage = { role: string; content: string | { type: string; text?: string }[] | null }
+export type ChatMessage = {
+  role: string
+  content: string | { type: string; text?: string }[] | null
+  tool_call_id?: string
+  tool_calls?: { id: string; function: { name: string; arguments: string } }[]
+}
 
 export type ChatRequest = {
   model: string
@@ -14,16 +19,26 @@ export type ChatRequest = {
   stream?: boolean
   stream_options?: { include_usage?: boolean }
   tools?: { type: 'function'; function: { name: string } }[]
+  reasoning_effort?: string
 }
 
 /** A reply in plain terms: the server makes tokens, split tool calls and usage of it. */
 export type ScriptedReply = {
   text?: string
   calls?: { name: string; args: Record<string, unknown> }[]
-  /** Another status than 200: an error. */
+  /** What the model thinks, before it speaks: `reasoning_content`, as DeepSeek and others stream it. */
+  reasoning?: string
+  /** Another status than 200: an error, in OpenAI's form. */
   status?: number
   /** What it cost; the same for all without it. */
   usage?: object
+  /** What the error says. */
+  error?: string
+  headers?: Record<string, string>
+  /** So many chunks, then silence until the client leaves. */
+  stall_after?: number
+  /** So many chunks, then the connection breaks. */
+  break_after?: number
 }
 
 /** What one request looked like; `disconnected` turns true when the client leaves before the reply is complete. */
@@ -60,11 +75,18 @@ export async function startOpenAIServer({
       left.abort()
     })
     const reply = await script(body)
-    if (reply.status) return sendJson(response, reply.status, { error: { message: `scripted ${reply.status}` } })
+    for (const [name, value] of Object.entries(reply.headers ?? {})) response.setHeader(name, value)
+    if (reply.status) {
+      const message = reply.error ?? `scripted ${reply.status}`
+      return sendJson(response, reply.status, { error: { message } })
+    }
     const id = `chatcmpl-${requests.length}`
     if (!body.stream) return sendJson(response, 200, completion(id, body, reply))
     response.writeHead(200, { 'content-type': 'text/event-stream' })
+    let sent = 0
     for (const chunk of completionChunks(id, body, reply)) {
+      if (sent === reply.break_after) return void response.destroy()
+      if (sent++ === reply.stall_after) return void response.flushHeaders()
       if (delay_ms > 0) await setTimeout(delay_ms, undefined, { signal: left.signal })
       response.write(`data: ${JSON.stringify(chunk)}\n\n`)
     }
@@ -119,7 +141,13 @@ function toolCalls(id: string, { calls = [] }: ScriptedReply) {
 
 function completion(id: string, { model }: ChatRequest, reply: ScriptedReply) {
   const tool_calls = toolCalls(id, reply)
-  const message = { role: 'assistant', content: reply.text ?? null, ...(tool_calls.length > 0 && { tool_calls }) }
+  const reasoning = reply.reasoning === undefined ? {} : { reasoning_content: reply.reasoning }
+  const message = {
+    role: 'assistant',
+    content: reply.text ?? null,
+    ...reasoning,
+    ...(tool_calls.length > 0 && { tool_calls }),
+  }
   const finish_reason = tool_calls.length > 0 ? 'tool_calls' : 'stop'
   const choices = [{ index: 0, message, finish_reason }]
   return { id, object: 'chat.completion', created: 0, model, choices, usage: reply.usage ?? USAGE }
@@ -132,6 +160,7 @@ function* completionChunks(id: string, { model, stream_options }: ChatRequest, r
     choices: [{ index: 0, delta, finish_reason }],
   })
   yield chunk({ role: 'assistant', content: '' })
+  for (const reasoning_content of reply.reasoning?.match(/\s*\S+/g) ?? []) yield chunk({ reasoning_content })
   for (const content of reply.text?.match(/\s*\S+/g) ?? []) yield chunk({ content })
   const calls = toolCalls(id, reply)
   for (const [index, call] of calls.entries()) {
