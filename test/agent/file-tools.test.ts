@@ -112,7 +112,10 @@ forEachDatabase("the agent's files", open => {
       [{ name: 'read_file', args: { path: '/mnt/user-data/uploads/binary' } }, /not a text file/],
       [{ name: 'read_file', args: { path: '/mnt/user-data/uploads/a', from_line: 9 } }, /the file has 1 lines/],
       [{ name: 'write_file', args: { path: '/mnt/user-data/uploads/a', content: 'x' } }, /write a file below/],
-      [{ name: 'edit_file', args: { path: '/mnt/user-data/uploads/a', old_text: 'a', new_text: 'b' } }, /write a file below/],
+      [
+        { name: 'edit_file', args: { path: '/mnt/user-data/uploads/a', old_text: 'a', new_text: 'b' } },
+        /write a file below/,
+      ],
       [{ name: 'write_file', args: { path: '/mnt/user-data/outputs', content: 'x' } }, /write a file below/],
       [{ name: 'present_files', args: { paths: ['/mnt/user-data/outputs/none'] } }, /There is no file/],
       [{ name: 'list_files', args: { path: '/mnt/user-data/outputs/none' } }, /There is no file/],

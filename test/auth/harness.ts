@@ -57,7 +57,9 @@ export async function startAuthServer(
       const response = await request(path, {
         method,
         headers: { ...(!isForm(body) && { 'content-type': 'application/json' }), ...credentials, ...headers },
-        ...(body !== undefined && { body: isForm(body) ? body : typeof body === 'function' ? body() : JSON.stringify(body) }),
+        ...(body !== undefined && {
+          body: isForm(body) ? body : typeof body === 'function' ? body() : JSON.stringify(body),
+        }),
       })
       const type = response.headers.get('content-type') ?? ''
       if (type.startsWith('text/event-stream')) await response.body?.cancel()
