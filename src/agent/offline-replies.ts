@@ -58,7 +58,8 @@ export function replyTo(messages: BaseMessage[], tools: ReadonlySet<string>): Re
   const results = messages.slice(messages.findLastIndex(message => !ToolMessage.isInstance(message)) + 1)
   if (results.length > 0) return say(results.map(result => sentenceOf(result, messages)).join(' '))
 
-  const question = messages.findLast(message => HumanMessage.isInstance(message))?.text.trim() ?? ''
+  const said = messages.findLast(message => HumanMessage.isInstance(message))?.text ?? ''
+  const question = said.replace(/^<uploaded_files>.*?<\/uploaded_files>/s, '').trim()
   const [, limit] = /\bcount (?:up )?to (\d+)/i.exec(question) ?? []
   if (limit !== undefined) return say(countTo(Number(limit)))
 
