@@ -108,7 +108,7 @@ export async function searchTexts(
   return matches
 }
 
-function refuseReadOnly([area]: string[]): void {
-  if (area === 'workspace' || area === 'outputs') return
-  throw new RunloomError('forbidden', 'path: write below /mnt/user-data/workspace or /mnt/user-data/outputs')
+function refuseReadOnly([area, ...below]: string[]): void {
+  if ((area === 'workspace' || area === 'outputs') && below.length > 0) return
+  throw new RunloomError('forbidden', 'path: write a file below /mnt/user-data/workspace or /mnt/user-data/outputs')
 }

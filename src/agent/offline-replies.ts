@@ -58,7 +58,7 @@ const FACTS: [topic: RegExp, fact: string][] = [
 export function replyTo(conversation: BaseMessage[], tools: ReadonlySet<string>): Reply {
   const messages = conversation.filter(message => !isSystemNote(message))
   const asked = messages.findLastIndex(message => HumanMessage.isInstance(message))
-  const question = messages[asked]?.text.trim() ?? ''
+  const question = messages[asked]?.text.replace(/^<uploaded_files>.*?<\/uploaded_files>/s, '').trim() ?? ''
   if (isAnswer(messages, asked)) return say(`Your answer is "${question}". ${MODEL} I asked because you told me to.`)
   const plan = tools.has('write_todos') ? planOf(question, messages.slice(asked + 1)) : undefined
   if (plan) return worked(plan, tools, messages)

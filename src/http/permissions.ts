@@ -32,9 +32,16 @@ async function neededBy(c: Context, mount_prefix: string): Promise<Scope[]> {
   // Behind this middleware are our routes; those of the user's app come before it.
   const ours = matchedRoutes(c).slice(c.req.routeIndex + 1)
   const routes = ours.filter(({ method }) => method !== 'ALL')
-  const needs = routes.flatMap(({ method, path }) => NEEDS.get(`${method} ${path.slice(mount_prefix.length)}`) ?? [])
+  const needs = routes.flatMap(
+    ({ method, path }) => NEEDS.get(`${method} ${plain(path.slice(mount_prefix.length))}`) ?? [],
+  )
   if (routes.length > 0 && needs.length === 0) throw new Error(`${c.req.method} ${c.req.path} has no scope`)
   return (await Promise.all(needs.map(one => scopesOf(c, one)))).flat()
+}
+
+/** A route's path without the pattern of its last part: `/files/:path{.+}`. */
+function plain(path: string): string {
+  return path.replace(/\{[^{}]+\}$/, '')
 }
 
 function scopesOf(c: Context, needs: Needs): Scope[] | Promise<Scope[]> {

@@ -58,6 +58,11 @@ test('any tool can be asked for by its name', async () => {
   assert.match((await model.invoke('Use shop__stock')).text, /the tool shop__stock is not bound/)
 })
 
+test('what is told of the files of a message is no part of the question', async () => {
+  const note = '<uploaded_files>\n- /mnt/user-data/uploads/count to 2.txt (1 bytes)\n</uploaded_files>\n\n'
+  assert.match((await model.invoke(`${note}hi`)).text, /^Hello!/)
+})
+
 test('one question can take two tools', async () => {
   const { tool_calls } = wholeOf(await chunksOf('What is 6 times 7, and what time is it in New York?'))
   assert.deepEqual(

@@ -44,12 +44,6 @@ forEachServer("the page's other calls", server => {
     const { client } = server()
     const { thread_id } = await client.threads.create()
     const { run_id } = await client.runs.create(thread_id, 'echo', { input: say('hi') })
-    assert.deepEqual(await get(`/threads/${crypto.randomUUID()}/uploads/limits`), {
-      max_files: 0,
-      max_file_size: 0,
-      max_total_size: 0,
-    })
-    assert.deepEqual(await get(`/threads/${thread_id}/uploads/list`), { files: [], count: 0 })
     const asked = { messages: [{ role: 'user', content: 'hi' }], n: 3, model_name: null }
     assert.deepEqual((await call('POST', `/threads/${thread_id}/suggestions`, asked)).json, { suggestions: [] })
     assert.equal((await call('POST', `/threads/${thread_id}/suggestions`, {})).status, 422)
@@ -61,9 +55,9 @@ forEachServer("the page's other calls", server => {
   })
 
   test('what cannot be done is refused by name', async () => {
-    const { status, json } = await call('POST', `/threads/${crypto.randomUUID()}/uploads`)
+    const { status, json } = await call('PUT', `/threads/${crypto.randomUUID()}/artifacts/mnt/user-data/outputs/a`)
     assert.equal(status, 501)
-    assert.match(String(json.detail), /file uploads/)
+    assert.match(String(json.detail), /editing of artifacts/)
     assert.equal((await call('DELETE', '/skills/custom/haiku')).status, 501)
   })
 })

@@ -44,6 +44,9 @@ export const GATEWAY_DATA: Record<string, (world: World) => Case> = {
   'GET /api/threads/:thread_id/uploads/limits': w => ['known', `${thread(w)}/uploads/limits`],
   'POST /api/threads/:thread_id/suggestions': w => ['known', `${thread(w)}/suggestions`, { messages: [] }],
   'GET /api/threads/:thread_id/uploads/list': w => [404, `${thread(w)}/uploads/list`],
+  'POST /api/threads/:thread_id/uploads': w => [404, `${thread(w)}/uploads`, oneFile()],
+  'DELETE /api/threads/:thread_id/uploads/:name': w => [404, `${thread(w)}/uploads/a.txt`],
+  'GET /api/threads/:thread_id/artifacts/:path{.+}': w => [404, `${thread(w)}/artifacts/mnt/user-data/uploads/a.txt`],
   'GET /api/threads/:thread_id/goal': w => [404, `${thread(w)}/goal`],
   'GET /api/threads/:thread_id/mcp-tasks': w => [404, `${thread(w)}/mcp-tasks`],
   'GET /api/threads/:thread_id/messages': w => [404, `${thread(w)}/messages`],
@@ -77,6 +80,13 @@ export const GATEWAY_DATA: Record<string, (world: World) => Case> = {
     `/api/threads/${w.talk_id}/runs/edit-regenerate/prepare`,
     { human_message_id: QUESTION, replacement_text: 'another' },
   ],
+}
+
+/** What is uploaded: `a.txt`. */
+export function oneFile(): FormData {
+  const body = new FormData()
+  body.append('files', new Blob(['text']), 'a.txt')
+  return body
 }
 
 /** What the last two do again. */

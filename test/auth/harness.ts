@@ -32,12 +32,17 @@ export async function startAuthServer(
   file: string,
   env: Record<string, string> = {},
 ): Promise<AuthServer> {
-  const settings = { RUNLOOM_POLL_MS: '50', RUNLOOM_HEARTBEAT_MS: '200', RUNLOOM_DRAIN_MS: '100' }
+  const folder = temporaryFolder()
+  const settings = {
+    RUNLOOM_POLL_MS: '50',
+    RUNLOOM_HEARTBEAT_MS: '200',
+    RUNLOOM_DRAIN_MS: '100',
+    RUNLOOM_DATA: folder.path,
+  }
   const config = await readConfig({
     argv: { config: join(FOLDER, file) },
     env: { ...settings, ...env, DATABASE_URL: database_url },
   })
-  const folder = temporaryFolder()
   config.agent.folder = folder.path
   const logged: AuthServer['logged'] = []
   const logger = (_level: string, message: string, fields?: Record<string, unknown>) => logged.push({ message, fields })
@@ -51,8 +56,10 @@ export async function startAuthServer(
       const credentials = user === undefined ? {} : { authorization: `Bearer ${user}` }
       const response = await request(path, {
         method,
-        headers: { 'content-type': 'application/json', ...credentials, ...headers },
-        ...(body !== undefined && { body: typeof body === 'function' ? body() : JSON.stringify(body) }),
+        headers: { ...(!isForm(body) && { 'content-type': 'application/json' }), ...credentials, ...headers },
+        ...(body !== undefined && {
+          body: isForm(body) ? body : typeof body === 'function' ? body() : JSON.stringify(body),
+        }),
       })
       const type = response.headers.get('content-type') ?? ''
       if (type.startsWith('text/event-stream')) await response.body?.cancel()
@@ -73,4 +80,8 @@ export async function startAuthServer(
       folder.remove()
     },
   }
+}
+
+function isForm(body: unknown): body is FormData {
+  return body instanceof FormData
 }

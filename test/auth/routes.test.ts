@@ -8,7 +8,7 @@ import { SCOPES } from '../../src/protocol/scopes.ts'
 import { eventually } from '../api/harness.ts'
 import { answers } from '../fixtures/auth/auth.ts'
 import { forEachDatabase } from '../support/databases.ts'
-import { GATEWAY_DATA, skillNamed, TALK } from './gateway-data-routes.ts'
+import { GATEWAY_DATA, oneFile, skillNamed, TALK } from './gateway-data-routes.ts'
 import { type AuthServer, startAuthServer } from './harness.ts'
 import { limited, needsOf } from './needs.ts'
 
@@ -304,6 +304,7 @@ forEachDatabase('every route', open => {
       await alice('POST', `/threads/${talk.thread_id}/runs/wait`, asked)
     }
     const { facts } = await alice('POST', '/api/memory/facts', { content: mark })
+    if (/uploads|artifacts/.test(route)) await alice('POST', `/api/threads/${thread_id}/uploads`, oneFile())
     const [delivery] = await alice('GET', `/threads/${thread_id}/runs/${run_id}/webhooks`)
     return {
       mark,
