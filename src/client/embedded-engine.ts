@@ -25,6 +25,9 @@ export interface EngineOptions {
 /** Nothing listens there: requests to it are answered here. */
 export const ORIGIN = 'http://runloom.internal'
 
+/** An object is sent as JSON. */
+type Body = object | FormData | Blob
+
 export class Engine {
   readonly #options: EngineOptions
   #runtime: Promise<Runtime> | undefined
@@ -71,21 +74,16 @@ export class Engine {
   }
 
   /** What a route answers, checked. Throws what it refuses as a RunloomError. */
-  async call<T extends z.ZodType>(
-    schema: T,
-    method: string,
-    path: string,
-    body?: object | FormData,
-  ): Promise<z.output<T>> {
+  async call<T extends z.ZodType>(schema: T, method: string, path: string, body?: Body): Promise<z.output<T>> {
     return schema.parse(await (await this.request(method, path, body)).json())
   }
 
-  async request(method: string, path: string, body?: object | FormData): Promise<Response> {
-    const json = body && !(body instanceof FormData)
+  async request(method: string, path: string, body?: Body): Promise<Response> {
+    const sent = body === undefined || body instanceof FormData || body instanceof Blob ? body : JSON.stringify(body)
     const response = await this.fetch(`${ORIGIN}${path}`, {
       method,
-      ...(body && { body: json ? JSON.stringify(body) : (body as FormData) }),
-      ...(json && { headers: { 'content-type': 'application/json' } }),
+      ...(sent !== undefined && { body: sent }),
+      ...(typeof sent === 'string' && { headers: { 'content-type': 'application/json' } }),
     })
     if (response.ok) return response
     throw refused(response.status, await response.json().catch(() => ({})))
@@ -107,6 +105,7 @@ export class Engine {
         auth: undefined,
         api_keys: [],
         http: { ...http, mount_prefix: '' },
+        agent: { ...config.agent, mcp_commands_by_api: true }, // who calls could start them anyway
       },
       { logger, ...(graphs && { own: graphs }) },
     )
