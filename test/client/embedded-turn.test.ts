@@ -183,11 +183,18 @@ describe('a message is told once', () => {
     const chunks: Chunk[] = [
       ['messages', [{ type: 'system', content: 'be nice', id: 's-1' }, {}]],
       ['messages', [human('hi'), {}]],
-      values([human('hi'), { type: 'generic', content: [{ text: 'x' }], id: 'g-1' }]),
+      values([
+        human('hi'),
+        { type: 'generic', content: [{ text: 'x' }], id: 'g-1' },
+        { type: 'system', content: 's', id: 's-1' },
+      ]),
     ]
     assert.deepEqual(texts(chunks), [])
     const state = eventsOf(chunks)[0] as Extract<ClientEvent, { type: 'values' }>
-    assert.deepEqual(state.data.messages[1], { type: 'unknown', content: 'x', id: 'g-1' })
+    assert.deepEqual(state.data.messages.slice(1), [
+      { type: 'unknown', content: 'x', id: 'g-1' },
+      { type: 'system', content: 's', id: 's-1' },
+    ])
   })
 })
 
