@@ -14,7 +14,7 @@ export interface EngineOptions {
   data?: string
   /** `sqlite:<path>` or `postgres://…`. */
   databaseUrl?: string
-  /** Instead of the process's environment. */
+  /** Instead of the process's environment, to which nothing is added then. */
   env?: NodeJS.ProcessEnv
   /** Graphs by id, beside those of the configuration: anything that its files might export. */
   graphs?: Readonly<Record<string, object>>
@@ -94,7 +94,7 @@ export class Engine {
     const { config: file, data, databaseUrl, env, graphs, logger = () => {} } = this.#options
     const argv = { ...(file !== undefined && { config: file }), ...(data !== undefined && { data }) }
     const config = await readConfig({ argv, ...(env && { env }) })
-    publishEnvironment(config)
+    if (!env) publishEnvironment(config)
     const given = databaseUrl ?? (data === undefined ? undefined : `sqlite:${join(resolve(data), 'runloom.db')}`)
     // What concerns who comes in from outside has no meaning here.
     const { app: _, ...http } = config.http
