@@ -1,5 +1,5 @@
 // The built package, as npm would publish it: its command starts, serves its page and a run, and stops; its client
-// is found by its name and talks to it.
+// is found by its name and talks to it; so is the embedded one, which needs no server.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
@@ -17,6 +17,12 @@ const client = new WorkflowRunsClient({ baseUrl: process.argv[2], auth: 'none' }
 const { run_id } = await client.create(workflow().join('a', []).output('r', 'a').build())
 const events = await Array.fromAsync(await client.streamEvents(run_id))
 console.log(events.at(-1).type)
+`
+
+const EMBED = `
+import { RunloomClient } from 'runloom'
+await using client = new RunloomClient({ data: process.argv[2], env: {} })
+console.log(await client.chat('What is 6 * 7?'))
 `
 
 test('the built command serves, and the built client talks to it', async () => {
@@ -43,6 +49,9 @@ test('the built command serves, and the built client talks to it', async () => {
       encoding: 'utf8',
     })
     assert.equal(printed.trim(), 'run_completed')
+    writeFileSync(join(folder, 'embed.js'), EMBED)
+    const said = execFileSync(process.execPath, [join(folder, 'embed.js'), join(folder, 'data')], { encoding: 'utf8' })
+    assert.equal(said.trim(), '6 * 7 is 42.')
   } finally {
     await server.stop()
     rmSync(folder, { recursive: true })

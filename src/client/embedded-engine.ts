@@ -14,7 +14,7 @@ export interface EngineOptions {
   data?: string
   /** `sqlite:<path>` or `postgres://…`. */
   databaseUrl?: string
-  /** Instead of the process's environment. */
+  /** Instead of the process's environment, to which nothing is added then. */
   env?: NodeJS.ProcessEnv
   /** Graphs by id, beside those of the configuration: anything that its files might export. */
   graphs?: Readonly<Record<string, object>>
@@ -24,6 +24,9 @@ export interface EngineOptions {
 
 /** Nothing listens there: requests to it are answered here. */
 export const ORIGIN = 'http://runloom.internal'
+
+/** An object is sent as JSON. */
+type Body = object | FormData | Blob
 
 export class Engine {
   readonly #options: EngineOptions
@@ -71,21 +74,16 @@ export class Engine {
   }
 
   /** What a route answers, checked. Throws what it refuses as a RunloomError. */
-  async call<T extends z.ZodType>(
-    schema: T,
-    method: string,
-    path: string,
-    body?: object | FormData,
-  ): Promise<z.output<T>> {
+  async call<T extends z.ZodType>(schema: T, method: string, path: string, body?: Body): Promise<z.output<T>> {
     return schema.parse(await (await this.request(method, path, body)).json())
   }
 
-  async request(method: string, path: string, body?: object | FormData): Promise<Response> {
-    const json = body && !(body instanceof FormData)
+  async request(method: string, path: string, body?: Body): Promise<Response> {
+    const sent = body === undefined || body instanceof FormData || body instanceof Blob ? body : JSON.stringify(body)
     const response = await this.fetch(`${ORIGIN}${path}`, {
       method,
-      ...(body && { body: json ? JSON.stringify(body) : (body as FormData) }),
-      ...(json && { headers: { 'content-type': 'application/json' } }),
+      ...(sent !== undefined && { body: sent }),
+      ...(typeof sent === 'string' && { headers: { 'content-type': 'application/json' } }),
     })
     if (response.ok) return response
     throw refused(response.status, await response.json().catch(() => ({})))
@@ -96,7 +94,7 @@ export class Engine {
     const { config: file, data, databaseUrl, env, graphs, logger = () => {} } = this.#options
     const argv = { ...(file !== undefined && { config: file }), ...(data !== undefined && { data }) }
     const config = await readConfig({ argv, ...(env && { env }) })
-    publishEnvironment(config)
+    if (!env) publishEnvironment(config)
     const given = databaseUrl ?? (data === undefined ? undefined : `sqlite:${join(resolve(data), 'runloom.db')}`)
     // What concerns who comes in from outside has no meaning here.
     const { app: _, ...http } = config.http
@@ -107,6 +105,7 @@ export class Engine {
         auth: undefined,
         api_keys: [],
         http: { ...http, mount_prefix: '' },
+        agent: { ...config.agent, mcp_commands_by_api: true }, // who calls could start them anyway
       },
       { logger, ...(graphs && { own: graphs }) },
     )

@@ -65,9 +65,10 @@ export class ToldMessage {
     const known = this.usage
     if (spent) this.#spentInAll = spent
     const said = textOf(content)
-    const text = this.#by === undefined ? said : ''
+    // Also where pieces came without a text: an agent may write one into a message that only called tools.
+    const text = this.#text.length === 0 ? said : ''
     if (text) this.#text.push(text)
-    this.#by ??= 'whole'
+    this.#by = text ? 'whole' : (this.#by ?? 'whole')
     this.finished ||= this.text === said
     const kwargs = this.#replace(additional_kwargs)
     const calls = this.#newCalls(tool_calls.map(shownCall))

@@ -1,4 +1,5 @@
-// What the embedded client reads and changes beside runs (contracts: gateway §3.1): threads, models, files. Each method is a
+// What the embedded client reads and changes beside runs (contracts: gateway §3.1): threads, models, files,
+// skills, MCP servers, memory. Each method is a
 // route of the API, called in process, and returns what that answers, by the same schema.
 import { openAsBlob } from 'node:fs'
 import { stat } from 'node:fs/promises'
@@ -22,9 +23,21 @@ import {
   uploadDeleted,
   uploadList,
 } from '../protocol/files.ts'
+import { mcpConfig } from '../protocol/mcp.ts'
+import {
+  type createFact,
+  type MemoryDocument,
+  memoryConfig,
+  memoryDocument,
+  memoryStatus,
+  type patchFact,
+} from '../protocol/memory.ts'
 import { modelAnswer, modelsAnswer } from '../protocol/models.ts'
+import { installedSkill, type Skill, skill, skillList } from '../protocol/skills.ts'
 import type { Engine } from './embedded-engine.ts'
 import { shownMessage, type WireMessage } from './embedded-text.ts'
+
+type McpConfig = z.infer<typeof mcpConfig>
 
 /** Checkpoints that are read at once. */
 const HISTORY_PAGE = 100
@@ -107,6 +120,82 @@ export abstract class Resources {
     const response = await this.engine.request('GET', `${thread(threadId)}/artifacts${segments}`)
     const [mime_type = ''] = (response.headers.get('content-type') ?? '').split(';')
     return { content: new Uint8Array(await response.arrayBuffer()), mime_type }
+  }
+
+  /** Those that are switched off, too, unless told otherwise. */
+  async listSkills({ enabledOnly = false }: { enabledOnly?: boolean } = {}): Promise<z.infer<typeof skillList>> {
+    const { skills } = await this.engine.call(skillList, 'GET', '/api/skills')
+    return { skills: enabledOnly ? skills.filter(({ enabled }) => enabled) : skills }
+  }
+
+  /** Null for a name that no skill has. */
+  async getSkill(name: string): Promise<Skill | null> {
+    return known(async () => this.engine.call(skill, 'GET', `/api/skills/${segment(name)}`))
+  }
+
+  /** Throws `not_found`. */
+  async updateSkill(name: string, enabled: boolean): Promise<Skill> {
+    return this.engine.call(skill, 'PUT', `/api/skills/${segment(name)}`, { enabled })
+  }
+
+  /** From an archive of this machine, `.skill` or `.zip`. Throws `not_found`, or what is wrong with it. */
+  async installSkill(path: string): Promise<z.infer<typeof installedSkill>> {
+    const archive = await fileAt(path)
+    if (!/\.(skill|zip)$/i.test(path)) throw new RunloomError('malformed', `${path}: name an archive, .skill or .zip`)
+    return this.engine.call(installedSkill, 'POST', '/api/skills/install', archive)
+  }
+
+  /** Secrets are masked. */
+  async getMcpConfig(): Promise<McpConfig> {
+    return this.engine.call(mcpConfig, 'GET', '/api/mcp/config')
+  }
+
+  /** Puts these in the place of all that there were; a masked secret stays as it was. */
+  async updateMcpConfig(servers: z.input<typeof mcpConfig>['mcp_servers']): Promise<McpConfig> {
+    return this.engine.call(mcpConfig, 'PUT', '/api/mcp/config', { mcp_servers: servers })
+  }
+
+  async getMemory(): Promise<MemoryDocument> {
+    return this.engine.call(memoryDocument, 'GET', '/api/memory')
+  }
+
+  async exportMemory(): Promise<MemoryDocument> {
+    return this.engine.call(memoryDocument, 'GET', '/api/memory/export')
+  }
+
+  /** Puts a document in the place of what was remembered. */
+  async importMemory(document: z.input<typeof memoryDocument>): Promise<MemoryDocument> {
+    return this.engine.call(memoryDocument, 'POST', '/api/memory/import', document)
+  }
+
+  async reloadMemory(): Promise<MemoryDocument> {
+    return this.engine.call(memoryDocument, 'POST', '/api/memory/reload')
+  }
+
+  async clearMemory(): Promise<MemoryDocument> {
+    return this.engine.call(memoryDocument, 'DELETE', '/api/memory')
+  }
+
+  async createMemoryFact(fact: z.input<typeof createFact>): Promise<MemoryDocument> {
+    return this.engine.call(memoryDocument, 'POST', '/api/memory/facts', fact)
+  }
+
+  /** What is left out stays as it was. Throws `not_found`. */
+  async updateMemoryFact(id: string, changes: z.input<typeof patchFact>): Promise<MemoryDocument> {
+    return this.engine.call(memoryDocument, 'PATCH', `/api/memory/facts/${segment(id)}`, changes)
+  }
+
+  /** Throws `not_found`. */
+  async deleteMemoryFact(id: string): Promise<MemoryDocument> {
+    return this.engine.call(memoryDocument, 'DELETE', `/api/memory/facts/${segment(id)}`)
+  }
+
+  async getMemoryConfig(): Promise<z.infer<typeof memoryConfig>> {
+    return this.engine.call(memoryConfig, 'GET', '/api/memory/config')
+  }
+
+  async getMemoryStatus(): Promise<z.infer<typeof memoryStatus>> {
+    return this.engine.call(memoryStatus, 'GET', '/api/memory/status')
   }
 
   #history(threadId: string, query: object): Promise<HistoryState[]> {

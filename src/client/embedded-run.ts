@@ -56,10 +56,12 @@ export async function* followRun(
   yield* recorded.turn.end()
 }
 
-const SHOWN = new Set(['values', 'messages', 'custom', 'interrupt'])
+/** Pieces and custom events come from anywhere in the graph; a state, and a question in it, is the root's. */
+const FROM_ANYWHERE = new Set(['messages', 'custom'])
+const FROM_ROOT = new Set(['values', 'interrupt'])
 
 function isShown({ event }: RunEvent): boolean {
-  return SHOWN.has(modeOf(event))
+  return FROM_ROOT.has(event) || FROM_ANYWHERE.has(modeOf(event))
 }
 
 function modeOf(event: string): string {
@@ -76,16 +78,16 @@ class Recorded {
   #begun = false
   #attempts = 0
 
-  events({ event, data }: RunEvent): ClientEvent[] {
+  events(recorded: RunEvent): ClientEvent[] {
+    const { event, data } = recorded
     const mode = modeOf(event)
-    const atRoot = event === mode
     if (mode === 'metadata') return this.#attempts++ === 0 ? [] : this.turn.restart()
     if (mode === 'tasks') {
       const [, id, what] = TASK.exec(data) ?? []
-      if (atRoot) this.#begun = true
-      return what === 'result' ? this.turn.take('tasks', { id, result: null }) : []
+      if (event === mode) this.#begun = true
+      return what === 'result' ? this.turn.take(mode, { id, result: null }) : []
     }
-    if (!SHOWN.has(mode) || (mode === 'values' && !atRoot)) return []
+    if (!isShown(recorded)) return []
     const payload: unknown = JSON.parse(data)
     return mode === 'values' && !this.#begun ? this.turn.begin(payload) : this.turn.take(mode, payload)
   }

@@ -1,4 +1,4 @@
-// Models and files by the embedded client (contracts: gateway §3.1, §3.7, §4.1). Each method checks what it gets by the
+// Models, files, skills, MCP servers and memory by the embedded client (contracts: gateway §3.1, §3.7, §4.1). Each method checks what it gets by the
 // schema of its route; `call` of the engine would throw where they differ.
 import assert from 'node:assert/strict'
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
@@ -7,12 +7,25 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { type ErrorCode, RunloomClient, RunloomError } from '../../src/index.ts'
 import { echo } from '../fixtures/api/graphs.ts'
+import { zipOf } from '../support/zip.ts'
+
+const CONFIG = `
+models:
+  - name: quick
+    provider: offline
+    display_name: Quick
+    supports_vision: true
+  - name: clever
+    provider: offline
+`
 
 let folder: string
 let client: RunloomClient
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'runloom-embedded-'))
-  client = new RunloomClient({ data: join(folder, 'data'), env: {}, graphs: { echo } })
+  const config = join(folder, 'runloom.yaml')
+  await writeFile(config, CONFIG)
+  client = new RunloomClient({ config, data: join(folder, 'data'), env: {}, graphs: { echo } })
 })
 after(async () => {
   await client.close()
@@ -34,13 +47,17 @@ async function file(name: string, content = `content of ${name}`): Promise<strin
 const namesOf = ({ files }: { files: { filename: string }[] }) => files.map(({ filename }) => filename).sort()
 const textOf = ({ content }: { content: Uint8Array }) => new TextDecoder().decode(content)
 
-test('models: listed, found by name, null for an unknown one', async () => {
+test('models: listed with what they can, found by name, null for an unknown one', async () => {
   const { models } = await client.listModels()
-  const [model] = models
-  assert.ok(model)
-  assert.deepEqual(await client.getModel(model.name), model)
-  assert.equal(await client.getModel('nobody'), null)
-  assert.equal(await client.getModel('..'), null)
+  assert.deepEqual(
+    models.map(({ name, display_name, supports_vision }) => [name, display_name, supports_vision]),
+    [
+      ['quick', 'Quick', true],
+      ['clever', 'clever', false],
+    ],
+  )
+  assert.deepEqual(await client.getModel('quick'), models[0])
+  for (const name of ['nobody', '..', '']) assert.equal(await client.getModel(name), null)
 })
 
 test('a fresh thread has no uploads, and is not made by asking', async () => {
@@ -127,4 +144,76 @@ test('files first, then a turn on their thread', async () => {
   await client.uploadFiles('talk', [await file('talk.txt')])
   assert.equal(await client.chat('hello', { threadId: 'talk', assistantId: 'echo' }), 'hello')
   assert.equal((await client.listUploads('talk')).count, 1)
+})
+
+test('skills: installed, listed, switched, found; null for an unknown one', async () => {
+  const skill = '---\nname: haiku\ndescription: How to write a haiku.\n---\nFive, seven, five.'
+  const archive = join(folder, 'haiku.skill')
+  await writeFile(archive, zipOf([{ name: 'haiku/SKILL.md', content: skill }]))
+  assert.deepEqual(await client.listSkills(), { skills: [] })
+  assert.deepEqual(await client.installSkill(archive), {
+    success: true,
+    skill_name: 'haiku',
+    message: "Skill 'haiku' installed successfully",
+  })
+  assert.equal((await client.getSkill('haiku'))?.enabled, true)
+  assert.equal((await client.updateSkill('haiku', false)).enabled, false)
+  assert.deepEqual((await client.listSkills({ enabledOnly: true })).skills, [])
+  assert.deepEqual(
+    (await client.listSkills()).skills.map(({ name }) => name),
+    ['haiku'],
+  )
+  assert.equal(await client.getSkill('nobody'), null)
+  await assert.rejects(client.updateSkill('nobody', true), refused('not_found'))
+  await assert.rejects(client.installSkill(archive), refused('conflict'))
+})
+
+test('what is no archive of a skill is refused', async () => {
+  const write = async (name: string, content: string | Buffer) => {
+    const path = join(folder, name)
+    await writeFile(path, content)
+    return path
+  }
+  await assert.rejects(client.installSkill(join(folder, 'missing.skill')), refused('not_found'))
+  await assert.rejects(client.installSkill(folder), refused('malformed'))
+  await assert.rejects(client.installSkill(await write('skill.txt', 'text')), refused('malformed'))
+  await assert.rejects(client.installSkill(await write('text.skill', 'no zip')), RunloomError)
+  const escaping = zipOf([{ name: '../SKILL.md', content: 'x' }])
+  await assert.rejects(client.installSkill(await write('escaping.skill', escaping)), RunloomError)
+})
+
+test('MCP servers: put in the place of all that there were, their secrets masked', async () => {
+  assert.deepEqual(await client.getMcpConfig(), { mcp_servers: {} })
+  const given = { files: { type: 'stdio' as const, command: 'files-server', env: { TOKEN: 'secret' }, enabled: false } }
+  const { mcp_servers } = await client.updateMcpConfig(given)
+  const { files } = mcp_servers
+  assert.ok(files?.type === 'stdio')
+  assert.deepEqual([files.command, files.env], ['files-server', { TOKEN: '***' }])
+  assert.deepEqual((await client.getMcpConfig()).mcp_servers, mcp_servers)
+  assert.equal(await client.chat('hello', { threadId: 'mcp', assistantId: 'echo' }), 'hello')
+  await assert.rejects(client.updateMcpConfig({ 'bad name': given.files }), refused('invalid'))
+  assert.deepEqual(await client.updateMcpConfig({}), { mcp_servers: {} })
+})
+
+test('memory: facts made, changed, deleted; exported, cleared, imported', async () => {
+  assert.deepEqual((await client.getMemory()).facts, [])
+  const made = await client.createMemoryFact({ content: 'Likes tea', confidence: 0.9 })
+  const id = made.facts[0]?.id ?? ''
+  const changed = await client.updateMemoryFact(id, { content: 'Likes green tea' })
+  assert.deepEqual(
+    changed.facts.map(({ content, confidence, category }) => [content, confidence, category]),
+    [['Likes green tea', 0.9, 'context']],
+  )
+  const exported = await client.exportMemory()
+  assert.deepEqual(exported, await client.getMemory())
+  assert.deepEqual(await client.reloadMemory(), exported)
+  assert.deepEqual((await client.clearMemory()).facts, [])
+  assert.deepEqual((await client.importMemory(exported)).facts, exported.facts)
+  assert.deepEqual((await client.deleteMemoryFact(id)).facts, [])
+  await assert.rejects(client.deleteMemoryFact(id), refused('not_found'))
+  await assert.rejects(client.updateMemoryFact(id, { content: 'x' }), refused('not_found'))
+  await assert.rejects(client.createMemoryFact({ content: ' ' }), refused('invalid'))
+  const { config, data } = await client.getMemoryStatus()
+  assert.deepEqual(config, await client.getMemoryConfig())
+  assert.deepEqual(data, await client.getMemory())
 })

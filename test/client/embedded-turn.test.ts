@@ -139,6 +139,16 @@ describe('a message is told once', () => {
     assert.deepEqual(said(between).usage, spent)
   })
 
+  test('with a text that only the state has, and then no pieces of it', () => {
+    const call = { tool_call_chunks: [{ index: 0, id: 'call-1', name: 'ask', args: '{}' }] }
+    const state = values([ai('Which one?', 'ai-1', { tool_calls: [{ name: 'ask', args: {}, id: 'call-1' }] })])
+    const chunks = [piece('', 'ai-1', call), state, piece('Which one?', 'ai-1'), state]
+    assert.deepEqual(said(chunks).messages, [
+      { type: 'ai', content: 'Which one?', id: 'ai-1' },
+      { type: 'ai', content: '', id: 'ai-1', tool_calls: [{ name: 'ask', args: {}, id: 'call-1' }] },
+    ])
+  })
+
   test('whole by messages mode, then by the state', () => {
     const message = ai('Hello', 'ai-1', { usage_metadata: usage(1, 1) })
     assert.deepEqual(texts([['messages', [message, {}]], values([human('hi'), message])]), [['ai-1', 'Hello']])
@@ -183,11 +193,18 @@ describe('a message is told once', () => {
     const chunks: Chunk[] = [
       ['messages', [{ type: 'system', content: 'be nice', id: 's-1' }, {}]],
       ['messages', [human('hi'), {}]],
-      values([human('hi'), { type: 'generic', content: [{ text: 'x' }], id: 'g-1' }]),
+      values([
+        human('hi'),
+        { type: 'generic', content: [{ text: 'x' }], id: 'g-1' },
+        { type: 'system', content: 's', id: 's-1' },
+      ]),
     ]
     assert.deepEqual(texts(chunks), [])
     const state = eventsOf(chunks)[0] as Extract<ClientEvent, { type: 'values' }>
-    assert.deepEqual(state.data.messages[1], { type: 'unknown', content: 'x', id: 'g-1' })
+    assert.deepEqual(state.data.messages.slice(1), [
+      { type: 'unknown', content: 'x', id: 'g-1' },
+      { type: 'system', content: 's', id: 's-1' },
+    ])
   })
 })
 

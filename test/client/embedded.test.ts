@@ -53,6 +53,14 @@ const titled = new StateGraph(Titled)
   .addEdge(START, 'name')
   .compile()
 
+/** The same graphs as nodes of others. */
+const nested = new StateGraph(MessagesAnnotation)
+  .addNode('talk', echo)
+  .addNode('ask', graphs.asks)
+  .addEdge(START, 'talk')
+  .addEdge('talk', 'ask')
+  .compile()
+
 const typesOf = (events: ClientEvent[]) => events.map(event => event.type)
 const textIn = (events: ClientEvent[]) =>
   events.map(({ type, data }) => (type === 'messages-tuple' && data.type === 'ai' ? data.content : '')).join('')
@@ -91,7 +99,7 @@ forEachDatabase('the embedded client', open => {
   let client: RunloomClient
   let databaseUrl: string
   const make = (options: RunloomClientOptions = {}) =>
-    new RunloomClient({ databaseUrl, data, env: env(), graphs: { ...graphs, titled }, ...options })
+    new RunloomClient({ databaseUrl, data, env: env(), graphs: { ...graphs, titled, nested }, ...options })
   before(async () => {
     databaseUrl = await open()
     client = make()
@@ -224,6 +232,14 @@ forEachDatabase('the embedded client', open => {
     await turn('again', on('asks', { threadId }))
     const { events: resumed } = await turn({ resume: 'fine' }, on('asks', { threadId }))
     assert.equal(textIn(resumed), 'So: "fine"')
+  })
+
+  test('graphs inside of graphs: each word once, each question once', async () => {
+    const { events, thread_id: threadId } = await turn('one two', on('nested'))
+    assert.equal(textIn(events), 'one two')
+    assert.equal(events.filter(({ type, data }) => type === 'values' && data.__interrupt__).length, 1)
+    const { events: answered } = await turn({ resume: 'fine' }, on('nested', { threadId }))
+    assert.equal(textIn(answered), 'So: "fine"')
   })
 
   test('leaving a stream stops the run, unless it is to go on', async () => {

@@ -66,6 +66,11 @@ describe('the layer check', () => {
     ['agent importing graph', 'agent/agent.ts', "import { load } from '../graph/load.ts'"],
     ['http importing a value of config', 'http/app.ts', "import { read } from '../config.ts'"],
     ['http importing the runtime', 'http/app.ts', "import { start } from '../runtime.ts'"],
+    [
+      'the workflow client importing the embedded one',
+      'client/workflows.ts',
+      "import { Engine } from './embedded-engine.ts'",
+    ],
     ['the workflow client importing the runtime', 'client/workflows.ts', "import { start } from '../runtime.ts'"],
     ['langchain in core', 'core/runs.ts', "import { BaseMessage } from '@langchain/core/messages'"],
     ['pg outside db', 'events/bus.ts', "import { Client } from 'pg'"],
