@@ -1,8 +1,10 @@
 // The sequences of requests that public clients of this API make (contracts: workflows §13), against a server.
 import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
 import { after, before, test } from 'node:test'
 import { forEachServer } from '../support/server.ts'
 import { type Answer, checkStream, startModels, workflowClient } from '../workflow/harness.ts'
+import { eventually } from './harness.ts'
 
 let models: Awaited<ReturnType<typeof startModels>>
 before(async () => {
@@ -65,6 +67,27 @@ forEachServer(
       assert.equal(seen.at(-1), 'run_completed')
       assert.equal(seen.filter(type => type === 'node_waiting').length, 1)
       assert.equal((await client().get(run_id)).outputs.r, 'done, Error: out of order')
+    })
+
+    test('a stream has its headers and blank lines while nothing happens; creating waits for no model', async () => {
+      const key = randomUUID()
+      const nodes = ['a', 'b', 'c'].map(id => ({ id, type: 'llm', model: 'openai:test', user: `hold ${key}` }))
+      const outputs = [{ name: 'o', from: 'a' }]
+      const { run_id } = await client().create({ spec: { kind: 'workflow', max_parallelism: 3, nodes, outputs } })
+      // All three are asked before any has answered.
+      await eventually(async () => assert.equal(models.prompts.filter(prompt => prompt.includes(key)).length, 3))
+      const response = await server().fetch(`${server().url}/api/v1/runs/${run_id}/events?after_seq=5`)
+      assert.equal(response.status, 200)
+      const reader = response.body?.getReader()
+      const first = await reader?.read()
+      assert.equal(Buffer.from(first?.value as Uint8Array).toString(), '\n')
+      models.release(key)
+      let rest = ''
+      for (let part = await reader?.read(); part?.value; part = await reader?.read()) rest += Buffer.from(part.value)
+      assert.match(rest, /"type":"run_completed"[^\n]+\n$/)
+      // Whoever has read the last event finds the outputs.
+      const { status, outputs: found } = await client().get(run_id)
+      assert.deepEqual([status, Object.keys(found)], ['succeeded', ['o']])
     })
 
     test('a session: the history goes as input, the answer is there before the question is posted', async () => {

@@ -63,6 +63,21 @@ describe('who sends', () => {
     assert.throws(() => new WorkflowRunsClient({ baseUrl: 'server.test', auth: 'none' }), field('baseUrl'))
   })
 
+  test('code that a server runs needs no URL; other code does', async t => {
+    const [fetchHere, urlHere] = [Symbol.for('langgraph_api:fetch'), Symbol.for('langgraph_api:url')]
+    const here = globalThis as { [name: symbol]: unknown }
+    assert.throws(() => new WorkflowRunsClient({ auth: 'none' }), { field: 'baseUrl' })
+    t.after(() => {
+      delete here[fetchHere]
+      delete here[urlHere]
+    })
+    const { asked, options } = fakeServer(json(snapshot))
+    here[fetchHere] = options.fetch
+    here[urlHere] = options.baseUrl.replace('/api/v1', '')
+    await new WorkflowRunsClient({ auth: 'none' }).get(RUN)
+    assert.equal(asked[0]?.path, `/runs/${RUN}`)
+  })
+
   test('a slash at the end of the base URL does not matter', async () => {
     const { asked, options } = fakeServer(json({ runs: [] }))
     await new WorkflowRunsClient({ ...options, baseUrl: `${options.baseUrl}/` }).list()
@@ -182,6 +197,17 @@ describe('answers', () => {
     assert.deepEqual([nodes, outputs, summary], [[], {}, { total_steps: 1 }])
   })
 
+  test('get with steps, and given up by its signal', async () => {
+    const { asked, options } = fakeServer(json({ ...snapshot, steps: [] }), () => new Promise(() => {}))
+    const client = new WorkflowRunsClient(options)
+    assert.deepEqual((await client.get(RUN, { include: ['steps', 'tool_calls'] })).steps, [])
+    assert.equal(asked[0]?.path, `/runs/${RUN}?include=steps,tool_calls`)
+    const gone = new AbortController()
+    const reading = client.get(RUN, { signal: gone.signal })
+    gone.abort(new Error('enough'))
+    await assert.rejects(reading, /enough/)
+  })
+
   test('everything else: path, body, answer', async () => {
     const pending = { run_id: RUN, pending: [] }
     const plan = { plan_json: { kind: 'workflow.v1' }, plan_hash: HASH }
@@ -276,6 +302,26 @@ describe('sending again', () => {
       assert.deepEqual(waits, [300, 600])
     })
   }
+
+  test('no sooner than Retry-After asks, in seconds or until a date', async t => {
+    const waits = quickTimers(t)
+    const now = mock.method(Date, 'now', () => Date.parse('2026-01-02T03:04:05Z'))
+    t.after(() => now.mock.restore())
+    const asking = (value: string) => json({}, 429, { 'retry-after': value })
+    const date = asking('Fri, 02 Jan 2026 03:04:25 GMT')
+    const { options } = fakeServer(asking('7'), date, json(snapshot), asking('0'), asking('soon'), json(snapshot))
+    const client = new WorkflowRunsClient(options)
+    await client.get(RUN)
+    await client.get(RUN)
+    assert.deepEqual(waits, [7_000, 20_000, 300, 600])
+  })
+
+  test('not at all when Retry-After asks for more than a call may take', async () => {
+    const { asked, options } = fakeServer(json({ code: 'RATE_LIMIT' }, 429, { 'retry-after': '3600' }))
+    const error = await new WorkflowRunsClient(options).get(RUN).catch((failure: unknown) => failure)
+    assert.ok(error instanceof ApiError)
+    assert.deepEqual([error.code, error.retryAfterMs, asked.length], ['RATE_LIMIT', 3_600_000, 1])
+  })
 
   test('the third failure is the answer', async t => {
     quickTimers(t)

@@ -250,6 +250,41 @@ describe('resuming', () => {
     assert.equal(asked.length, 3)
   })
 
+  test('a server that accepts and never answers is given up by the signal, or after headerTimeoutMs', async t => {
+    const signals: AbortSignal[] = []
+    const silent = (_: unknown, signal: AbortSignal) => {
+      signals.push(signal)
+      return new Promise<Response>(() => {})
+    }
+    const client = new WorkflowRunsClient(fakeServer(silent, silent).options)
+    const gone = new AbortController()
+    const opening = client.streamEvents(RUN, { signal: gone.signal })
+    gone.abort(new Error('enough'))
+    await assert.rejects(opening, /enough/)
+    t.mock.timers.enable({ apis: ['setTimeout'] })
+    const late = client.streamEvents(RUN, { headerTimeoutMs: 1_000 })
+    t.mock.timers.tick(1_000)
+    await assert.rejects(late, { name: 'TransportError', kind: 'timeout' })
+    assert.ok(signals.every(signal => signal.aborted))
+    await assert.rejects(client.streamEvents(RUN, { signal: AbortSignal.abort(new Error('before')) }), /before/)
+    await assert.rejects(client.streamEvents(RUN, { headerTimeoutMs: 0 }), { field: 'headerTimeoutMs' })
+  })
+
+  test('once it is open its signal ends it as cancel does, and headerTimeoutMs is over', async t => {
+    t.mock.timers.enable({ apis: ['setTimeout'] })
+    const connection = openStream()
+    const gone = new AbortController()
+    const { options } = fakeServer(connection.response)
+    const how = { signal: gone.signal, headerTimeoutMs: 1_000 }
+    const reading = Array.fromAsync(await new WorkflowRunsClient(options).streamEvents(RUN, how))
+    t.mock.timers.tick(10_000)
+    connection.send(lines(started(1)))
+    await new Promise(resolve => setImmediate(resolve))
+    gone.abort()
+    assert.deepEqual(await reading, [started(1)])
+    assert.ok(connection.canceled())
+  })
+
   test('it may be silent for as long as it likes', async t => {
     t.mock.timers.enable({ apis: ['setTimeout'] })
     const stream = openStream()

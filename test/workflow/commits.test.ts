@@ -14,7 +14,7 @@ import { StateTexts } from '../../src/events/state.ts'
 import { compile } from '../../src/workflow/compile.ts'
 import { workflowExecutor } from '../../src/workflow/executor.ts'
 import { createWorkflowRun, pendingSteps, readSnapshot, submitToolResults } from '../../src/workflow/runs.ts'
-import { serverTools } from '../../src/workflow/server-tools.ts'
+import { type ServerTools, serverTools } from '../../src/workflow/server-tools.ts'
 import { lines } from '../../src/workflow/stream.ts'
 import { readTasks } from '../../src/workflow/tasks.ts'
 import { type Core, openCore } from '../core/harness.ts'
@@ -73,7 +73,7 @@ forEachDatabase('a workflow killed between two commits', open => {
       db,
       bus,
       models: new ChatModels([], undefined, models.env),
-      tools: serverTools({ db, guard: new AddressGuard() }),
+      tools: counted(serverTools({ db, guard: new AddressGuard() })),
       agents: new Children({ db, log, bus, texts: new StateTexts(db) }),
       poll_ms: 60_000,
     })
@@ -99,6 +99,18 @@ forEachDatabase('a workflow killed between two commits', open => {
     writer.fail(new Error('the attempt is over'))
     await log.close()
     return { state: wait ? 'waits' : 'ended', commits: db.commits }
+  }
+
+  /** Calls of tools that the server was asked for. */
+  const used: string[] = []
+  function counted(of: ServerTools): ServerTools {
+    return {
+      ...of,
+      use(call, ...rest) {
+        used.push(call.id)
+        return of.use(call, ...rest)
+      },
+    }
   }
 
   async function answer(run_id: string) {
@@ -153,6 +165,11 @@ forEachDatabase('a workflow killed between two commits', open => {
         const done = events.filter(event => event.type === 'node_tool_result')
         assert.deepEqual(done.slice(0, results.length), results)
         assert.equal(done.length, 4)
+        const finished = results.map(({ tool_result }) => tool_result.tool_call.id)
+        assert.ok(
+          finished.every(id => used.filter(one => one === id).length <= 1),
+          'a call that has a result is not made again',
+        )
         assert.deepEqual(await core.db.run(readTasks, { run_id }), [{ content: 't', status: 'pending' }])
       })
       if (!killed) break
