@@ -343,6 +343,71 @@ test('a plan, reasoning, tools, sub-agents and Markdown: accessible in both them
   }
 })
 
+test('files by drop, paste and choice go with the message; modes are in the run’s context', { skip }, async t => {
+  const page = await open(t)
+  await page.setInputFiles('input[type=file]', { name: 'one.txt', mimeType: 'text/plain', buffer: Buffer.from('1') })
+  for (const [type, name] of [
+    ['drop', 'two.txt'],
+    ['paste', 'three.txt'],
+  ]) {
+    await field(page).evaluate(
+      (element, [type, name]) => {
+        const data = new DataTransfer()
+        data.items.add(new File(['more'], name as string, { type: 'text/plain' }))
+        const how = { bubbles: true, cancelable: true }
+        element.dispatchEvent(
+          type === 'drop'
+            ? new DragEvent('drop', { ...how, dataTransfer: data })
+            : new ClipboardEvent('paste', { ...how, clipboardData: data }),
+        )
+      },
+      [type, name],
+    )
+  }
+  await page.getByRole('button', { name: 'Modes' }).click()
+  await page.getByRole('menuitemcheckbox', { name: 'Plan first' }).click()
+  const files = page.getByRole('list', { name: 'Files' })
+  await files.getByText('three.txt').waitFor()
+  await files.getByRole('button', { name: 'Leave out one.txt' }).click()
+  await say(page, 'hello')
+  await answered(page, 'offline model')
+  await page.getByRole('article', { name: 'You' }).getByText('two.txt').waitFor()
+  const client = clientOf(server.url)
+  const { values } = await client.threads.getState<{ messages: { additional_kwargs: { files: object[] } }[] }>(
+    threadOf(page),
+  )
+  assert.deepEqual(values.messages[0]?.additional_kwargs.files, [
+    { filename: 'two.txt', size: 4, path: '/mnt/user-data/uploads/two.txt', status: 'uploaded' },
+    { filename: 'three.txt', size: 4, path: '/mnt/user-data/uploads/three.txt', status: 'uploaded' },
+  ])
+  const [run] = await client.runs.list(threadOf(page))
+  assert.deepEqual((run as unknown as { kwargs: { context: unknown } }).kwargs.context, { is_plan_mode: true })
+})
+
+test('a long thread opens at its end, with what is seen of it', { skip }, async t => {
+  const client = clientOf(server.url)
+  const messages = Array.from({ length: 400 }, (_, n) => [
+    { type: 'human', id: `q${n}`, content: `question ${n}` },
+    { type: 'ai', id: `a${n}`, content: `answer ${n}\n\n${'word '.repeat(n % 90)}` },
+  ]).flat()
+  const { thread_id } = await client.threads.create({ graphId: 'echo' })
+  await client.threads.updateState(thread_id, { values: { messages }, asNode: 'model' })
+  const page = await openUi(t, browser, `${server.url}/ui/chat/${thread_id}`)
+  await page.getByText('answer 399').waitFor()
+  assert.ok((await page.getByRole('article').count()) < 80, 'only some of them are in the page')
+  await page.getByRole('region', { name: 'Conversation' }).hover()
+  await page.mouse.wheel(0, -3_000)
+  await page.getByRole('button', { name: 'To the end' }).click()
+  await page.getByText('answer 399').waitFor()
+})
+
+test('a thread that there is not is said so, with the id of the request', { skip }, async t => {
+  const nothing = '00000000-0000-4000-8000-000000000000'
+  const page = await openUi(t, browser, `${server.url}/ui/chat/${nothing}`, { refused: /404/ })
+  await page.getByText('There is no such thing here').waitFor()
+  assert.match((await page.getByRole('alert').first().textContent()) as string, /Request \S+/)
+})
+
 test('at 375 px: threads behind a button, and room to write', { skip }, async t => {
   const page = await open(t, 'echo', { viewport: NARROW })
   await say(page, 'from a small screen')

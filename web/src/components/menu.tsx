@@ -1,7 +1,7 @@
 // A menu behind a button. It is not modal, because a modal one would put a style of its own into the page, which the
 // page's policy refuses.
 import type { LucideIcon } from 'lucide-react'
-import { Check } from 'lucide-react'
+import { Check, Square, SquareCheck } from 'lucide-react'
 import { DropdownMenu } from 'radix-ui'
 import type { ReactNode } from 'react'
 
@@ -54,21 +54,24 @@ export function MenuItem({
   )
 }
 
-/** One of several, of which one is chosen. */
+/** One of several, of which one is chosen; `many`: any of them may be. */
 export function MenuChoice({
   chosen,
+  many,
   note,
   onSelect,
   children,
 }: {
   chosen: boolean
+  many?: boolean
   note?: string
   onSelect: () => void
   children: ReactNode
 }) {
+  const Icon = many ? (chosen ? SquareCheck : Square) : Check
   return (
     <DropdownMenu.CheckboxItem checked={chosen} onSelect={onSelect} className={ITEM}>
-      <Check size={15} aria-hidden className={chosen ? 'text-accent' : 'invisible'} />
+      <Icon size={15} aria-hidden className={chosen ? 'text-accent' : many ? 'text-muted' : 'invisible'} />
       <span>
         <span className="block">{children}</span>
         {note && <span className="block max-w-64 text-xs text-muted">{note}</span>}

@@ -28,8 +28,18 @@ export default function ChatPage() {
   const thread_id = exists ? threadId : draft
   return (
     <div className="flex h-full min-h-0">
+      {drawer && (
+        <button
+          type="button"
+          tabIndex={-1}
+          aria-label="Close the threads"
+          className="fixed inset-0 z-30 bg-[rgb(10_12_10/0.45)] lg:hidden"
+          onClick={() => setDrawer(false)}
+        />
+      )}
       <aside
         aria-label="Threads"
+        onKeyDown={event => event.key === 'Escape' && setDrawer(false)}
         className={`w-64 shrink-0 border-r bg-ground max-lg:fixed max-lg:inset-y-0 max-lg:right-0 max-lg:z-30 max-lg:w-72 max-lg:border-l max-lg:shadow-float ${drawer ? '' : 'max-lg:hidden'}`}
       >
         {drawer && (
@@ -69,6 +79,10 @@ function Thread({ thread_id, exists, onThreads }: ThreadProps) {
   const onLost = useCallback(() => {
     void queries.resetQueries({ queryKey: keys.thread(thread_id) }).then(() => setRound(round => round + 1))
   }, [queries, thread_id])
+  const onThread = useCallback(
+    () => void navigate({ to: '/chat/$threadId', params: { threadId: thread_id }, replace: true }),
+    [navigate, thread_id],
+  )
   const words = exists ? titleOf({ metadata, extracted: { title, first: messages?.[0]?.content } }) : 'New chat'
   return (
     <div className="flex min-w-0 flex-1 flex-col">
@@ -91,7 +105,7 @@ function Thread({ thread_id, exists, onThreads }: ThreadProps) {
         thread_id={thread_id}
         exists={exists}
         assistant_id={metadata?.assistant_id}
-        onThread={() => void navigate({ to: '/chat/$threadId', params: { threadId: thread_id }, replace: true })}
+        onThread={onThread}
         onLost={onLost}
       />
     </div>

@@ -252,6 +252,7 @@ function ModeMenu({ choices, onChoose }: ChoiceProps) {
       {modes.map(({ key, label, note }) => (
         <MenuChoice
           key={key}
+          many
           chosen={choices[key] === true}
           note={note}
           onSelect={() => onChoose({ ...choices, [key]: !choices[key] })}

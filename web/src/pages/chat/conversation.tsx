@@ -1,11 +1,11 @@
 // A thread: its messages, what it waits for, and where one answers.
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Info, LoaderCircle } from 'lucide-react'
-import { useCallback, useMemo } from 'react'
+import { memo, useCallback, useMemo, useRef } from 'react'
 import { currentClient } from '../../api.ts'
 import { ErrorNote } from '../../components/error-note.tsx'
 import { Spinner } from '../../components/spinner.tsx'
-import { ASSISTANT, contextOf, useChoices } from './choices.ts'
+import { ASSISTANT, type Choices, contextOf, useChoices } from './choices.ts'
 import { Composer } from './composer.tsx'
 import { keepSending, newId, type Sending } from './drafts.ts'
 import { type Entry, entriesOf, type Turn, textOf } from './entries.ts'
@@ -13,11 +13,13 @@ import { Interrupts } from './interrupts.tsx'
 import { MessageList } from './message-list.tsx'
 import { Answer, Note, Question } from './messages.tsx'
 import { keys, modelsQuery } from './thread-data.ts'
-import { Todos } from './todos.tsx'
+import { type Todo, Todos } from './todos.tsx'
 import { TurnEnd } from './turn-end.tsx'
 import { upload } from './uploads.ts'
-import { useConversation } from './use-conversation.ts'
+import { type Talk, useConversation } from './use-conversation.ts'
 import { Welcome } from './welcome.tsx'
+
+const NO_TODOS: Todo[] = []
 
 interface ConversationProps {
   thread_id: string
@@ -29,11 +31,23 @@ interface ConversationProps {
   onLost: () => void
 }
 
+/** The stream's every token comes here, and goes on when there is something to draw. */
 export function Conversation({ thread_id, exists, assistant_id, onThread, onLost }: ConversationProps) {
-  const queries = useQueryClient()
-  const [choices, setChoices] = useChoices()
+  const [choices, onChoose] = useChoices()
   const assistant = assistant_id ?? choices.assistant_id ?? ASSISTANT
   const talk = useConversation({ thread_id, exists, assistant_id: assistant, onLost })
+  return <View {...{ talk, thread_id, exists, assistant, choices, onChoose, onThread }} />
+}
+
+interface ViewProps extends Pick<ConversationProps, 'thread_id' | 'exists' | 'onThread'> {
+  talk: Talk
+  assistant: string
+  choices: Choices
+  onChoose: (choices: Choices) => void
+}
+
+const View = memo(function View({ talk, thread_id, exists, assistant, choices, onChoose, onThread }: ViewProps) {
+  const queries = useQueryClient()
   const { messages, rows, branches, tasks, busy } = talk
   const { data: models = [] } = useQuery(modelsQuery)
   const entries = useMemo(() => entriesOf(messages), [messages])
@@ -143,14 +157,14 @@ export function Conversation({ thread_id, exists, assistant_id, onThread, onLost
         <MessageList entries={entries} render={render} foot={<Foot talk={talk} />} />
       )}
       <div className="mx-auto w-full max-w-[50rem] px-4 pb-4">
-        <Todos todos={talk.values?.todos ?? []} />
+        <Todos todos={talk.todos ?? NO_TODOS} />
         {talk.interrupts.length > 0 && <Interrupts interrupts={talk.interrupts} onAnswer={talk.answer} />}
         {talk.interrupts.length === 0 && (
           <Composer
             thread_id={thread_id}
             exists={exists}
             choices={choices}
-            onChoose={setChoices}
+            onChoose={onChoose}
             busy={busy}
             onStop={talk.stop}
             onSend={send}
@@ -159,14 +173,16 @@ export function Conversation({ thread_id, exists, assistant_id, onThread, onLost
       </div>
     </div>
   )
-}
+})
 
 function useLatest<T>(value: T) {
-  return useMemo(() => ({ current: value }), [value])
+  const latest = useRef(value)
+  latest.current = value
+  return latest
 }
 
 /** How the run gets on, in plain lines. */
-function Foot({ talk }: { talk: ReturnType<typeof useConversation> }) {
+function Foot({ talk }: { talk: Talk }) {
   const { busy, queued, line, attempt, stopped, error } = talk
   return (
     <div className="grid gap-2">
@@ -184,7 +200,7 @@ function Foot({ talk }: { talk: ReturnType<typeof useConversation> }) {
         {queued && <Line>Another run of this thread waits for its turn.</Line>}
         {stopped && <Line>Stopped. What was not finished is not part of the conversation.</Line>}
       </div>
-      {error && <ErrorNote error={error} onRetry={() => void talk.refresh()} />}
+      {error && <ErrorNote error={error} onRetry={talk.refresh} />}
     </div>
   )
 }

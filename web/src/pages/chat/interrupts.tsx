@@ -23,26 +23,28 @@ export function Interrupts({ interrupts, onAnswer }: InterruptsProps) {
   return (
     <section
       aria-label="The agent asks"
-      className="mb-2 max-h-[60vh] overflow-y-auto rounded-lg border border-warn bg-surface"
+      className="mb-2 flex max-h-[60vh] flex-col overflow-hidden rounded-lg border border-warn bg-surface"
     >
       <header className="flex items-center gap-2 bg-warn-wash px-3.5 py-2 font-semibold text-warn">
         <Hand size={15} aria-hidden />
         {single ? 'The agent waits for your answer' : `The agent waits for ${asked.length} answers`}
       </header>
-      {asked.map(({ id, value }, index) => (
-        <div key={id ?? index} className="border-t p-3.5">
-          {index in answers ? (
-            <div className="flex items-center gap-3 text-soft">
-              Answered.
-              <Button onClick={() => setAnswers(without(answers, index))}>Change</Button>
-            </div>
-          ) : isReview(value) ? (
-            <ReviewForm review={value} onDone={answer => say(index, answer)} />
-          ) : (
-            <FreeAnswer value={value} onDone={answer => say(index, answer)} />
-          )}
-        </div>
-      ))}
+      <div className="min-h-0 overflow-y-auto">
+        {asked.map(({ id, value }, index) => (
+          <div key={id ?? index} className="border-t p-3.5">
+            {index in answers ? (
+              <div className="flex items-center gap-3 text-soft">
+                Answered.
+                <Button onClick={() => setAnswers(without(answers, index))}>Change</Button>
+              </div>
+            ) : isReview(value) ? (
+              <ReviewForm review={value} onDone={answer => say(index, answer)} />
+            ) : (
+              <FreeAnswer value={value} onDone={answer => say(index, answer)} />
+            )}
+          </div>
+        ))}
+      </div>
       {!single && (
         <footer className="flex items-center justify-end gap-3 border-t p-3">
           <span className="text-muted">{left > 0 ? `${left} to go` : 'All answered'}</span>

@@ -16,6 +16,7 @@ import { useFrames } from './use-frames.ts'
 const LOOK_MS = 2_000
 
 const MODES: ('values' | 'messages-tuple' | 'custom')[] = ['values', 'messages-tuple', 'custom']
+const HOW = { streamMode: MODES, streamResumable: true, onDisconnect: 'continue' as const }
 const NO_TASKS: ReadonlyMap<string, Subtask> = new Map()
 const NO_MESSAGES: Message[] = []
 
@@ -37,6 +38,10 @@ export function useConversation({ thread_id, exists, assistant_id, onLost }: Con
   const [tasks, setTasks] = useState(NO_TASKS)
   const [stopped, setStopped] = useState(false)
   const current = useRef<string>(undefined)
+  /** The message whose place the next one takes. */
+  const cut = useRef<string>(undefined)
+  /** The thread is known as it was; what is new to it happened since. */
+  const looked = useRef(false)
   const followed = useRef(new Set<string>())
 
   const client = useMemo(() => clientWith({ fetch: noting(setLine) }), [plain])
@@ -68,6 +73,7 @@ export function useConversation({ thread_id, exists, assistant_id, onLost }: Con
 
   const begin = (run_id: string) => {
     current.current = run_id
+    looked.current = true
     followed.current.add(run_id)
   }
   const stream = useStream<Values>({
@@ -81,6 +87,9 @@ export function useConversation({ thread_id, exists, assistant_id, onLost }: Con
       sent(thread_id)
     },
     onMetadataEvent: data => setAttempt((data as { attempt?: number }).attempt ?? 1),
+    onError: error => {
+      if (asApiError(error).status !== 0) sent(thread_id)
+    },
     onCustomEvent: data => setTasks(known => afterEvent(known, data)),
     // The parameter makes the SDK fetch the state again.
     onFinish: _state => {},
@@ -97,33 +106,23 @@ export function useConversation({ thread_id, exists, assistant_id, onLost }: Con
 
   const start = (sending: Sending) => {
     const { message, context, checkpoint_id } = sending
+    const place = cut.current
+    cut.current = undefined
     keepSending(thread_id, sending)
     setTasks(NO_TASKS)
     setAttempt(1)
     setLine(undefined)
     setStopped(false)
-    const checkpoint =
-      checkpoint_id === undefined ? {} : { checkpoint: { checkpoint_id, checkpoint_ns: '', checkpoint_map: null } }
     void stream.submit(
       { messages: [message] },
       {
-        ...checkpoint,
+        ...at(checkpoint_id),
         ...(context && { context }),
+        ...HOW,
         metadata: { send_id: message.id },
-        streamMode: MODES,
-        streamResumable: true,
-        onDisconnect: 'continue',
-        optimisticValues: ({ messages = [] }) => ({
-          messages: [...before(messages, message.id, checkpoint_id !== undefined), message],
-        }),
+        optimisticValues: ({ messages = [] }) => ({ messages: [...upTo(messages, place), message] }),
       },
     )
-  }
-  /** What of the messages stands before another one, which takes the place of what `cut` names. */
-  const cut = useRef<string>(undefined)
-  const before = (messages: Message[], id: string, isBranch: boolean) => {
-    const at = messages.findIndex(one => one.id === (isBranch ? cut.current : id))
-    return at < 0 ? messages : messages.slice(0, at)
   }
 
   const newest = runs.data?.[0]
@@ -142,16 +141,16 @@ export function useConversation({ thread_id, exists, assistant_id, onLost }: Con
       setStopped(false)
       void stream.joinStream(live.run_id, undefined, { streamMode: MODES })
     } else if (all[0] && !followed.current.has(all[0].run_id) && all[0].status !== 'pending') {
-      const isFirstLook = followed.current.size === 0
-      for (const { run_id } of all) followed.current.add(run_id)
-      if (!isFirstLook) void refresh()
+      if (looked.current) void refresh()
     }
+    for (const { run_id, status } of all) if (status !== 'running' && status !== 'pending') followed.current.add(run_id)
+    looked.current = true
   }
   useEffect(() => {
     if (runs.data) lookAt.current?.(runs.data)
   }, [runs.data])
 
-  const problem = stream.error === undefined || stream.error === null ? undefined : asApiError(stream.error)
+  const problem = useMemo(() => (stream.error == null ? undefined : asApiError(stream.error)), [stream.error])
   const isLost = problem?.status === 0 && problem.message === 'The server cannot be reached'
   const lostAt = useRef(0)
   if (isLost && lostAt.current === 0) lostAt.current = Date.now()
@@ -161,22 +160,7 @@ export function useConversation({ thread_id, exists, assistant_id, onLost }: Con
 
   const shownHead = head ?? state.data?.checkpoint?.checkpoint_id ?? undefined
   const branches = useMemo(() => new Branches(places.data ?? [], shownHead), [places.data, shownHead])
-  const values = stream.values
-  return {
-    messages: useFrames(stream.messages.length > 0 ? stream.messages : NO_MESSAGES, stream.isLoading),
-    values,
-    rows: rows.data,
-    branches,
-    tasks,
-    busy: stream.isLoading,
-    queued: !stream.isLoading && newest?.status === 'pending',
-    loading: exists && state.isPending,
-    interrupts: stream.isLoading ? [] : stream.interrupts,
-    error: state.error ?? (isLost || stopped ? undefined : problem),
-    line: isLost || (runs.isError && asApiError(runs.error).status === 0) ? ('lost' as const) : line,
-    attempt,
-    stopped,
-    refresh,
+  const acts = {
     /** Sends a message; where one begins a thread, it is sent when the thread is there. */
     send: (sending: Sending) => start(head === undefined ? sending : { ...sending, checkpoint_id: head }),
     /** Says something in the place of a message of a run, and of all that came after it. */
@@ -186,16 +170,7 @@ export function useConversation({ thread_id, exists, assistant_id, onLost }: Con
     },
     answer: (resume: unknown) => {
       const command = resume === undefined ? {} : { command: { resume } }
-      const checkpoint =
-        head === undefined ? {} : { checkpoint: { checkpoint_id: head, checkpoint_ns: '', checkpoint_map: null } }
-      const options = {
-        ...command,
-        ...checkpoint,
-        streamMode: MODES,
-        streamResumable: true,
-        onDisconnect: 'continue' as const,
-      }
-      void stream.submit(null, options)
+      void stream.submit(null, { ...command, ...at(head), ...HOW })
     },
     stop: () => {
       setStopped(true)
@@ -203,7 +178,53 @@ export function useConversation({ thread_id, exists, assistant_id, onLost }: Con
       if (current.current) void plain.runs.cancel(thread_id, current.current)
     },
     show: setHead,
+    refresh,
   }
+  const latest = useRef(acts)
+  latest.current = acts
+  const [actions] = useState(() => ({
+    send: (...given: Parameters<typeof acts.send>) => latest.current.send(...given),
+    replace: (...given: Parameters<typeof acts.replace>) => latest.current.replace(...given),
+    answer: (resume: unknown) => latest.current.answer(resume),
+    stop: () => latest.current.stop(),
+    show: (head: string) => latest.current.show(head),
+    refresh: () => void latest.current.refresh(),
+  }))
+
+  const busy = stream.isLoading
+  const messages = useFrames(stream.messages.length > 0 ? stream.messages : NO_MESSAGES, busy)
+  const { todos } = stream.values
+  const { __interrupt__: asked } = stream.values
+  // A new list each time it is read, of what these are.
+  const interrupts = useMemo(() => (busy ? [] : stream.interrupts), [busy, asked, state.data, stream.error])
+  const queued = !busy && newest?.status === 'pending'
+  const loading = exists && state.isPending
+  const error = state.error ?? (isLost || stopped ? undefined : problem)
+  const cut_off = isLost || (runs.isError && asApiError(runs.error).status === 0)
+  const shown = {
+    ...{ messages, todos, interrupts, rows: rows.data, branches, tasks },
+    ...{ busy, queued, loading, error, line: cut_off ? ('lost' as const) : line, attempt, stopped },
+  }
+  // The same as long as nothing in it has changed: a token that is not shown yet draws nothing.
+  const parts = Object.values(shown)
+  const talk = useRef({ ...shown, ...actions })
+  const last = useRef(parts)
+  if (parts.some((part, index) => part !== last.current[index])) {
+    last.current = parts
+    talk.current = { ...shown, ...actions }
+  }
+  return talk.current
+}
+
+export type Talk = ReturnType<typeof useConversation>
+
+function at(checkpoint_id: string | undefined) {
+  return checkpoint_id === undefined ? {} : { checkpoint: { checkpoint_id, checkpoint_ns: '', checkpoint_map: null } }
+}
+
+function upTo(messages: Message[], id: string | undefined): Message[] {
+  const place = messages.findIndex(message => message.id === id)
+  return id === undefined || place < 0 ? messages : messages.slice(0, place)
 }
 
 /** The queries of a thread but one. */
