@@ -32,7 +32,7 @@ export async function openUi(t: TestContext, browser: Browser, url: string, opti
   const { refused, ...rest } = options
   const context = await browser.newContext({ viewport: WIDE, colorScheme: 'light', reducedMotion: 'reduce', ...rest })
   const page = await context.newPage()
-  page.setDefaultTimeout(20_000)
+  page.setDefaultTimeout(60_000)
   const wrong: string[] = []
   const { origin } = new URL(url)
   page.on('request', request => {
