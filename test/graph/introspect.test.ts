@@ -180,7 +180,8 @@ describe('schemas', () => {
     const graphs = await loadGraphs({ copy: { file, export: 'graph' } })
     graphs.register('agent', leadAgent({ model: new OfflineModel() }))
     assert.deepEqual(schemas('copy', await graphs.get('copy', {})).state_schema?.properties, { text: {} })
-    const { messages, ...parts } = schemas('agent', await graphs.get('agent', {})).input_schema?.properties ?? {}
+    const { input_schema } = schemas('agent', await graphs.get('agent', {}))
+    const { messages, ...parts }: Record<string, unknown> = Object(input_schema?.properties)
     assert.deepEqual(messages, { langgraph_type: 'messages', description: 'A list of chat messages' })
     assert.deepEqual(Object.keys(parts).sort(), ['summary', 'title', 'todos'])
     graphs.close()
