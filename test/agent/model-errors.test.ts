@@ -19,7 +19,7 @@ for (const [name, reply] of Object.entries<ScriptedReply>({
 })) {
   test(`${name} passes: the model is asked again`, async t => {
     const script = inOrder(reply, { text: 'here I am' })
-    const { ask, requests } = await startAgent(t, { script, file: { agent: { model_silence_seconds: 0.3 } } })
+    const { ask, requests } = await startAgent(t, { script, file: { agent: { model_silence_seconds: 3 } } })
     const { values } = await ask('hello')
     assert.deepEqual(
       values.messages.map(message => message.text),

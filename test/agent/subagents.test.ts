@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ToolMessage } from '@langchain/core/messages'
+import { Command } from '@langchain/langgraph'
+import { tool } from 'langchain'
+import { z } from 'zod'
 import type { ChatRequest, ScriptedReply } from '../support/openai-server.ts'
 import { question, startAgent, textOf, toolsOf } from './harness.ts'
 
@@ -63,21 +66,25 @@ test('at most so many at once: further ones in the same message are refused', as
   assert.ok(most <= 2)
 })
 
-test('a failure, too many turns and too much time are told to the agent, whose run goes on', async t => {
-  const script = delegating((prompt, { messages }) => {
-    if (messages.some(message => textOf(message) === 'fail')) return { status: 400 }
-    if (messages.some(message => textOf(message) === 'stall')) return { text: 'one two', stall_after: 1 }
-    return { calls: [{ name: 'calculate', args: { expression: `${messages.length} + 1${prompt && ''}` } }] }
-  })
-  const file = { subagents: { max_turns: 3, timeout_seconds: 2 } }
-  const { ask } = await startAgent(t, { script, file })
-  const { last, custom } = await ask('delegate fail,stall,turn', on)
-  const [failed = '', stalled = '', turned = ''] = last.split(' | ')
-  assert.match(failed, /^The sub-agent has failed: The model "main" answered with HTTP 400/)
-  assert.match(stalled, /^The sub-agent has failed: it was not done after 2 s/)
-  assert.match(turned, /^The sub-agent has failed: it was not done after 3 turns/)
-  assert.equal(types(custom).filter(type => type === 'task_failed').length, 3)
+/** Fails, falls silent or never ends, as the prompt says. */
+const unlucky = delegating((prompt, { messages }) => {
+  if (prompt === 'fail') return { status: 400 }
+  if (prompt === 'stall') return { text: 'one two', stall_after: 1 }
+  return { calls: [{ name: 'calculate', args: { expression: `${messages.length} + 1` } }] }
 })
+
+for (const [prompt, file, reason] of [
+  ['fail', {}, /^The sub-agent has failed: The model "main" answered with HTTP 400/],
+  ['turn', { max_turns: 3 }, /^The sub-agent has failed: it was not done after 3 turns/],
+  ['stall', { timeout_seconds: 1 }, /^The sub-agent has failed: it was not done after 1 s/],
+] as const) {
+  test(`a sub-agent that has failed (${prompt}) is told to the agent, whose run goes on`, async t => {
+    const { ask } = await startAgent(t, { script: unlucky, file: { subagents: file } })
+    const { last, custom } = await ask(`delegate ${prompt}`, on)
+    assert.match(last, reason)
+    assert.equal(custom.at(-1)?.type, 'task_failed')
+  })
+}
 
 test('who cancels the run cancels its sub-agents', async t => {
   const stop = new AbortController()
@@ -93,4 +100,22 @@ test('who cancels the run cancels its sub-agents', async t => {
 test('where sub-agents are off, the call of one is refused', async t => {
   const { ask } = await startAgent(t, { script: delegating(() => assert.fail('a sub-agent was asked')) })
   assert.equal((await ask('delegate six')).last, 'Sub-agents are off in this run.')
+})
+
+test('a tool of a sub-agent that asks first asks the user, and the sub-agent goes on where it was', async t => {
+  const remove = tool(({ id }) => `removed ${id}`, {
+    name: 'remove',
+    description: 'Removes.',
+    schema: z.object({ id: z.number() }),
+  })
+  const script = delegating(prompt =>
+    prompt ? { calls: [{ name: 'remove', args: { id: 7 } }] } : { text: 'it is gone' },
+  )
+  const functions = { tools: [remove], approved: ['remove'] }
+  const { ask, requests } = await startAgent(t, { script, functions })
+  const { values } = await ask('delegate seven', on)
+  assert.partialDeepStrictEqual(values.__interrupt__, [{ value: { actionRequests: [{ name: 'remove' }] } }])
+  const { last } = await ask(new Command({ resume: { decisions: [{ type: 'approve' }] } }), on)
+  assert.equal(last, 'it is gone')
+  assert.equal(requests.length, 4, 'no model was asked twice')
 })

@@ -166,7 +166,7 @@ forEachServer(
     test('plan mode is asked for per run; a wrong value fails the run and says where', async () => {
       const { client } = server()
       const { thread_id } = await client.threads.create()
-      const planned = await wait(client, thread_id, 'count to 2 and then what is 2 + 3?', { is_plan_mode: true })
+      const planned = await wait(client, thread_id, 'count to 2 and then count to 3', { is_plan_mode: true })
       assert.deepEqual(
         planned.todos?.map(({ status }) => status),
         ['completed', 'completed'],
