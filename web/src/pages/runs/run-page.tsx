@@ -2,7 +2,7 @@
 import type { Run } from '@langchain/langgraph-sdk'
 import { useMutation, useQuery } from '@tanstack/react-query'
 import { Link, useParams } from '@tanstack/react-router'
-import { History, ListX, Square } from 'lucide-react'
+import { History, ListX, Square, Waypoints } from 'lucide-react'
 import { useMemo, useState } from 'react'
 import { currentClient, queries } from '../../api.ts'
 import { useAssistantNames } from '../../assistants.ts'
@@ -160,6 +160,16 @@ function Facts({ run, children }: { run: Run; children: React.ReactNode }) {
         >
           <History size={13} aria-hidden />
           Its states
+        </Link>
+      </Fact>
+      <Fact name="Graph">
+        <Link
+          to="/graph"
+          search={{ assistant: run.assistant_id, run: `${run.thread_id}/${run.run_id}` }}
+          className="inline-flex items-center gap-1 text-accent hover:underline"
+        >
+          <Waypoints size={13} aria-hidden />
+          The way it took
         </Link>
       </Fact>
     </dl>

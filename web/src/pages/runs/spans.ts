@@ -8,8 +8,11 @@ export interface Span {
   id: string
   kind: SpanKind
   name: string
-  /** How many spans it is in. */
+  /** How many spans it is in, and the nearest of them. */
   depth: number
+  within?: string
+  /** Of a node or a graph: its place in the drawing, `outer:inner`. */
+  path?: string
   /** Places in the list of events; `to` is missing while it is at work. */
   from: number
   to?: number
@@ -65,7 +68,7 @@ class Reading {
         return this.#attempt((event.content as { attempt?: number }).attempt ?? 1, place)
       case 'tasks':
         this.#graph(inside)
-        return this.#task(taskOf(event), inside, place)
+        return this.#task(taskOf(event), path, place)
       case 'checkpoints':
         return this.#graph(inside)
       case 'messages':
@@ -79,8 +82,9 @@ class Reading {
 
   result(last: number, ended: boolean): Work {
     const spans: Span[] = []
-    const walk = ({ span, children }: Node, depth: number) => {
-      spans.push({ ...span, depth, ...(ended && span.to === undefined && { to: last }) })
+    const walk = ({ span, parent, children }: Node, depth: number) => {
+      const within = parent && { within: parent.span.id }
+      spans.push({ ...span, depth, ...within, ...(ended && span.to === undefined && { to: last }) })
       for (const child of children) walk(child, depth + 1)
     }
     for (const root of this.#roots) walk(root, 0)
@@ -115,11 +119,13 @@ class Reading {
     if (inside) inside.span.kind = 'graph'
   }
 
-  #task(task: Task | undefined, inside: Node | undefined, place: number) {
+  #task(task: Task | undefined, namespace: string[], place: number) {
     if (!task) return
+    const inside = this.#tasks.get(idOf(namespace.at(-1)))
+    const path = [...namespace.map(nameOf), task.name].join(':')
     const known = this.#tasks.get(task.id)
     if (!known || known.span.to !== undefined) {
-      const span = { id: `${task.id}-${place}`, kind: 'node', name: task.name, from: place } as const
+      const span = { id: `${task.id}-${place}`, kind: 'node', name: task.name, path, from: place } as const
       this.#tasks.set(task.id, nodeOf(span, this.#parent(inside)))
       if (task.input !== undefined) return
     }
@@ -136,7 +142,7 @@ class Reading {
     const known = this.#models.get(message.id)
     if (known) known.span.to = place
     else {
-      const span: Omit<Span, 'depth'> = {
+      const span: Node['span'] = {
         id: message.id,
         kind: 'model',
         name: about?.ls_model_name ?? 'Model call',
@@ -178,7 +184,7 @@ class Reading {
 }
 
 interface Node {
-  span: Omit<Span, 'depth'>
+  span: Omit<Span, 'depth' | 'within'>
   parent: Node | undefined
   children: Node[]
 }
@@ -190,9 +196,13 @@ function nodeOf(span: Node['span'], parent?: Node): Node {
   return node
 }
 
-/** `name:id` of a namespace. */
+/** Of a namespace's `name:id`. */
 function idOf(part: string | undefined): string {
   return part?.slice(part.lastIndexOf(':') + 1) ?? ''
+}
+
+function nameOf(part: string): string {
+  return part.slice(0, part.indexOf(':'))
 }
 
 /** Also of a content that was cut: the id and the name are at its beginning. */
