@@ -51,7 +51,7 @@ test('a graph is drawn, and the graphs in it open in place, by the keyboard, too
   await page.getByRole('button', { name: 'Close all graphs' }).click()
   await picture(page).getByText('before', { exact: true }).waitFor({ state: 'detached' })
   await page.getByLabel('Assistant').selectOption('nested')
-  await picture(page).getByRole('button', { name: 'inner' }).waitFor()
+  await picture(page).getByText('inner', { exact: true }).waitFor()
 })
 
 test('a run that ended: the nodes it was in, and the way it took', { skip }, async t => {

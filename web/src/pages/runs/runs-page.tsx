@@ -2,7 +2,7 @@
 import type { Run } from '@langchain/langgraph-sdk'
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
-import { ChevronLeft, ChevronRight, Funnel, Play } from 'lucide-react'
+import { ChevronLeft, ChevronRight, Funnel, History, Play } from 'lucide-react'
 import { request } from '../../api.ts'
 import { useAssistantNames } from '../../assistants.ts'
 import { StatusBadge } from '../../components/badge.tsx'
@@ -36,7 +36,21 @@ export default function RunsPage() {
   const { offset: _, ...narrowed } = filter
   const isNarrowed = Object.values(narrowed).some(Boolean)
   return (
-    <PageFrame title="Runs">
+    <PageFrame
+      title="Runs"
+      actions={
+        filter.thread_id && (
+          <Link
+            to="/threads/$threadId/state"
+            params={{ threadId: filter.thread_id }}
+            className="inline-flex items-center gap-1.5 font-medium text-accent hover:underline"
+          >
+            <History size={15} aria-hidden />
+            States of this thread
+          </Link>
+        )
+      }
+    >
       <div className="mx-auto flex max-w-6xl flex-col gap-4">
         <RunFilters filter={narrowed} onChange={change} />
         {runs.isError && <ErrorNote error={runs.error} onRetry={() => void runs.refetch()} />}
