@@ -106,7 +106,7 @@ export const MIGRATIONS: readonly string[] = [
   create index runs_begun on runs (thread_id, position) where status = 'pending' and base_seq is not null;
   create index runs_assistant on runs (assistant_id, thread_id);
   create index runs_retained on runs (retained_from) where retained_from is not null;
-  create index runs_workflow on runs (created_at, run_id) where kind = 'workflow';
+  create index runs_created on runs (kind, created_at, run_id);
 
   -- The row that fences: every write of a worker first moves it under its attempt.
   -- commits: slices that this attempt has committed, by which a worker knows one whose answer was lost.

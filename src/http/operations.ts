@@ -33,6 +33,7 @@ export const SCHEMAS = {
   CreateRun: runs.createRun,
   BatchRuns: runs.batchRuns,
   CancelRuns: runs.cancelRuns,
+  SearchRuns: runs.searchRuns,
   CreateCron: crons.createCron,
   PatchCron: crons.patchCron,
   SearchCrons: crons.searchCrons,
@@ -219,6 +220,7 @@ const statelessRows: Row[] = [
     'Cancel many runs',
     { body: 'CancelRuns', query: { action: runs.cancelAction } },
   ],
+  ['POST /runs/search', 'runs:read', 'array', 'Search the runs of all threads', { body: 'SearchRuns' }],
   ['GET /runs/{run_id}/stream', joining, 'stream', 'Stream one, from Last-Event-ID on', { query: join }],
 ]
 

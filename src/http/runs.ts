@@ -4,15 +4,16 @@ import { type Context, Hono } from 'hono'
 import { RunloomError } from '../core/errors.ts'
 import { jsonText } from '../core/json.ts'
 import { removeRun, requestCancel } from '../core/run-requests.ts'
+import { searchRuns } from '../core/run-search.ts'
 import { getRun, listRuns, type Run, runsInFlight } from '../core/runs.ts'
 import { flag, queryList } from '../protocol/common.ts'
 import * as protocol from '../protocol/runs.ts'
 import { type Accepted, accept, acceptBatch } from './accept.ts'
-import { onThread, permit } from './access.ts'
+import { namedAssistant, onThread, permit } from './access.ts'
 import { body, parse } from './errors.ts'
 import { type Face, langgraph } from './face.ts'
 import { cursorOf, streamRun, waitForRun } from './follow.ts'
-import { selected } from './pages.ts'
+import { pageHeaders, selected } from './pages.ts'
 import type { Ports } from './ports.ts'
 import { wireRun } from './wire.ts'
 
@@ -27,6 +28,7 @@ export function runRoutes(ports: Ports) {
   }
   app.post('/runs/batch', async c => c.json((await acceptBatch(ports, c, langgraph)).map(wireRun)))
   app.post('/runs/cancel', c => cancelMany(ports, c))
+  app.post('/runs/search', async c => c.json(await search(ports, c)))
   app.get(thread, async c => c.json(await list(ports, c)))
   app.get(`${thread}/:run_id`, async c => c.json(wireRun(await findRun(ports, c))))
   app.delete(`${thread}/:run_id`, c => remove(ports, c))
@@ -114,6 +116,24 @@ async function list(ports: Ports, c: Context) {
     ...(status && { status }),
     ...(metadata && { metadata: jsonText(metadata) }),
   })
+  return runs.map(run => selected(wireRun(run), select))
+}
+
+async function search(ports: Ports, c: Context) {
+  const { value, allowed } = await permit(ports, c, 'threads:search', await body(c, protocol.searchRuns))
+  const { assistant_id, status, thread_id, created_after, created_before, select } = value
+  const offset = value.offset ?? 0
+  const { runs, total } = await ports.db.run(searchRuns, {
+    allowed,
+    limit: value.limit ?? 10,
+    offset,
+    ...(status && { status }),
+    ...(assistant_id && { assistant_id: namedAssistant(assistant_id) }),
+    ...(thread_id && { thread_id }),
+    ...(created_after && { created_after: new Date(created_after).toISOString() }),
+    ...(created_before && { created_before: new Date(created_before).toISOString() }),
+  })
+  pageHeaders(c, { offset, shown: runs.length, total })
   return runs.map(run => selected(wireRun(run), select))
 }
 

@@ -85,10 +85,28 @@ const RUN_FIELDS = [
   'cancel_reason',
 ] as const
 
+const runStatus = z.enum(['pending', 'running', 'success', 'error', 'timeout', 'interrupted'])
+const select = z.array(z.enum(RUN_FIELDS)).nullish()
+
 export const listRuns = z.object({
   limit,
   offset,
-  status: z.enum(['pending', 'running', 'success', 'error', 'timeout', 'interrupted']).nullish(),
+  status: runStatus.nullish(),
   metadata: queryObject.nullish(),
-  select: z.array(z.enum(RUN_FIELDS)).nullish(),
+  select,
+})
+
+const time = z.iso.datetime({ offset: true, error: 'must be a time, as 2026-01-31T12:00:00Z' })
+
+/** Ours: runs of all threads. */
+export const searchRuns = z.object({
+  status: runStatus.nullish(),
+  /** An assistant's id, or a graph's for its default assistant. */
+  assistant_id: z.string().min(1).nullish(),
+  thread_id: z.string().min(1).nullish(),
+  created_after: time.nullish(),
+  created_before: time.nullish(),
+  limit,
+  offset,
+  select,
 })

@@ -23,6 +23,7 @@ const RULES: [route: RegExp, ...needs: Scope[]][] = [
   [/\/prepare$/, 'runs:read'],
   [/^DELETE .+\/runs\/:run_id$/, 'runs:cancel'],
   [/^POST .*\/runs\/(:run_id\/)?cancel$/, 'runs:cancel'],
+  [/^POST \/runs\/search$/, 'runs:read'],
   [/^POST .*\/runs\b/, 'runs:create'],
   [/^GET .*\/runs\b/, 'runs:read'],
   [/^GET .*\/threads\/:thread_id\/(messages|messages\/page|stream)$/, 'runs:read'],

@@ -125,6 +125,7 @@ const ROOT: Record<string, (world: World) => Case> = {
   'POST /runs/stream': w => [404, '/runs/stream', { assistant_id: w.assistant_id, input: { count: 1 } }],
   'POST /runs/wait': w => [404, '/runs/wait', { assistant_id: w.assistant_id, input: { count: 1 } }],
   'POST /runs/batch': w => [404, '/runs/batch', [{ assistant_id: w.assistant_id, input: { count: 1 } }]],
+  'POST /runs/search': w => [{ body: [] }, '/runs/search', { thread_id: w.thread_id }],
   'POST /runs/cancel': w => [204, '/runs/cancel', { thread_id: w.waiting.thread_id, run_ids: [w.waiting.run_id] }],
   'GET /threads/:thread_id/runs': w => [404, `/threads/${w.thread_id}/runs`],
   'GET /threads/:thread_id/runs/:run_id': w => [404, `/threads/${w.thread_id}/runs/${w.run_id}`],

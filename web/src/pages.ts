@@ -1,6 +1,6 @@
 // The pages there are: this list alone makes the routes, the navigation and the command palette. A page is a file with a
 // component as its default export, fetched when it is first opened.
-import { type LucideIcon, MessagesSquare, Settings } from 'lucide-react'
+import { Activity, type LucideIcon, MessagesSquare, Settings, Waypoints } from 'lucide-react'
 import type { ComponentType } from 'react'
 
 export interface Page {
@@ -23,6 +23,24 @@ export const pages: Page[] = [
     to: '/chat',
     key: 'c',
     routes: { '/chat/{-$threadId}': () => import('./pages/chat/chat-page.tsx') },
+  },
+  {
+    label: 'Runs',
+    icon: Activity,
+    to: '/runs',
+    key: 'r',
+    routes: {
+      '/runs': () => import('./pages/runs/runs-page.tsx'),
+      '/runs/$threadId/$runId': () => import('./pages/runs/run-page.tsx'),
+      '/threads/$threadId/state': () => import('./pages/state/state-page.tsx'),
+    },
+  },
+  {
+    label: 'Graph',
+    icon: Waypoints,
+    to: '/graph',
+    key: 'h',
+    routes: { '/graph': () => import('./pages/graph/graph-page.tsx') },
   },
   {
     label: 'Settings',

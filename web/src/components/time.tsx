@@ -34,7 +34,7 @@ export function Duration({ ms }: { ms: number }) {
   return <span className="whitespace-nowrap tabular-nums">{durationOf(ms)}</span>
 }
 
-function durationOf(ms: number): string {
+export function durationOf(ms: number): string {
   if (ms < 1000) return `${Math.round(ms)} ms`
   if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`
   const minutes = Math.floor(ms / 60_000)

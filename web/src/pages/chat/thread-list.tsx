@@ -2,7 +2,18 @@
 import { useInfiniteQuery, useMutation, useQueryClient } from '@tanstack/react-query'
 import { Link, useNavigate } from '@tanstack/react-router'
 import { useVirtualizer } from '@tanstack/react-virtual'
-import { Copy, EllipsisVertical, ListFilter, MessagesSquare, Pencil, Search, SquarePen, Trash2 } from 'lucide-react'
+import {
+  Activity,
+  Copy,
+  EllipsisVertical,
+  History,
+  ListFilter,
+  MessagesSquare,
+  Pencil,
+  Search,
+  SquarePen,
+  Trash2,
+} from 'lucide-react'
 import { useEffect, useRef, useState } from 'react'
 import { currentClient, request } from '../../api.ts'
 import { Badge } from '../../components/badge.tsx'
@@ -152,6 +163,8 @@ interface RowProps {
 function Row({ thread, top, chosen, onPick }: RowProps) {
   const [asked, setAsked] = useState<'rename' | 'delete'>()
   const { copy, remove } = useActions(thread, chosen)
+  const navigate = useNavigate()
+  const params = { threadId: thread.thread_id }
   const title = titleOf(thread)
   const failure = copy.error ?? remove.error
   return (
@@ -159,7 +172,7 @@ function Row({ thread, top, chosen, onPick }: RowProps) {
       <div className={`flex items-center rounded-md ${chosen ? 'bg-accent-wash' : 'hover:bg-hover'}`}>
         <Link
           to="/chat/$threadId"
-          params={{ threadId: thread.thread_id }}
+          params={params}
           onClick={onPick}
           aria-current={chosen ? 'page' : undefined}
           className="min-w-0 flex-1 rounded-md py-1.5 pl-2.5"
@@ -184,6 +197,15 @@ function Row({ thread, top, chosen, onPick }: RowProps) {
           </MenuItem>
           <MenuItem icon={Copy} onSelect={() => copy.mutate()}>
             Copy
+          </MenuItem>
+          <MenuItem icon={History} onSelect={() => void navigate({ to: '/threads/$threadId/state', params })}>
+            Its states
+          </MenuItem>
+          <MenuItem
+            icon={Activity}
+            onSelect={() => void navigate({ to: '/runs', search: { thread_id: thread.thread_id } })}
+          >
+            Its runs
           </MenuItem>
           <MenuItem icon={Trash2} danger onSelect={() => setAsked('delete')}>
             Delete
