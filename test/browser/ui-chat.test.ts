@@ -172,6 +172,7 @@ test('the server is killed in mid-answer and comes back: the answer goes on by i
   const port = Number(new URL(server.url).port)
   await server.kill()
   server = await startServer({ database_url, config, port })
+  await page.getByText('taken up where it broke off').waitFor({ timeout: 60_000 })
   await page.getByText('(attempt 2)').waitFor({ timeout: 60_000 })
   await answered(page, SLOW)
   assert.deepEqual(await textsOf(page), [SLOW, SLOW])
@@ -406,6 +407,31 @@ test('a thread that there is not is said so, with the id of the request', { skip
   const page = await openUi(t, browser, `${server.url}/ui/chat/${nothing}`, { refused: /404/ })
   await page.getByText('There is no such thing here').waitFor()
   assert.match((await page.getByRole('alert').first().textContent()) as string, /Request \S+/)
+})
+
+test('a key that is not good any more: the page says so, takes another, and goes on', { skip }, async t => {
+  const key = 'mr_sk_secretsecretsecretsecret'
+  const database_url = `sqlite:${join(folder.path, 'keys.db')}`
+  const guarded = await startServer({ database_url, config, env: { RUNLOOM_API_KEYS: key } })
+  t.after(() => guarded.stop())
+  const page = await openUi(t, browser, `${guarded.url}/ui/settings`, { refused: /401/ })
+  const give = async (key: string) => {
+    await page.getByLabel(/^Needed where/).fill(key)
+    await page.getByRole('button', { name: 'Use it' }).click()
+  }
+  await give(key)
+  await page.getByText('The server answers.').waitFor()
+  await page.getByRole('link', { name: 'Chat' }).click()
+  await say(page, 'What is 6 * 7?')
+  await answered(page, '6 * 7 is 42.')
+  await page.evaluate(() => sessionStorage.setItem('runloom:key', 'expired'))
+  await page.reload()
+  await page.getByRole('link', { name: 'Give a key' }).first().click()
+  await give(key)
+  await page.getByText('The server answers.').waitFor()
+  await page.getByRole('link', { name: 'Chat' }).click()
+  await page.getByRole('link', { name: 'What is 6 * 7?' }).click()
+  await answered(page, '6 * 7 is 42.')
 })
 
 test('at 375 px: threads behind a button, and room to write', { skip }, async t => {

@@ -51,3 +51,8 @@ export const pages: Page[] = [
     routes: { '/settings': () => import('./pages/settings/settings-page.tsx') },
   },
 ]
+
+/** Whether there is a page at a path, as `routes` spells it: pages that show the same thing link to each other. */
+export function hasPage(path: string): boolean {
+  return pages.some(({ routes }) => path in routes)
+}

@@ -2,10 +2,11 @@
 // id here, and keeps it when its first message has made it, so that what is on the page stays.
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, useNavigate, useParams } from '@tanstack/react-router'
-import { PanelLeft, SquarePen, X } from 'lucide-react'
+import { Layers, PanelLeft, SquarePen, X } from 'lucide-react'
 import { useCallback, useState } from 'react'
 import { useClient } from '../../api.ts'
 import { IconButton } from '../../components/button.tsx'
+import { hasPage } from '../../pages.ts'
 import { Conversation } from './conversation.tsx'
 import { newId } from './drafts.ts'
 import { keys, stateQuery } from './thread-data.ts'
@@ -13,6 +14,7 @@ import { ThreadList } from './thread-list.tsx'
 import { titleOf } from './thread-title.ts'
 
 const NEW = 'new'
+const STATE = '/threads/$threadId/state'
 
 export default function ChatPage() {
   const { threadId } = useParams({ strict: false }) as { threadId?: string }
@@ -90,6 +92,17 @@ function Thread({ thread_id, exists, onThreads }: ThreadProps) {
         <h1 dir="auto" className="min-w-0 flex-1 truncate text-base font-semibold tracking-tight">
           {words}
         </h1>
+        {exists && hasPage(STATE) && (
+          <Link
+            to={STATE}
+            params={{ threadId: thread_id }}
+            aria-label="The state of this thread"
+            title="The state of this thread"
+            className="grid size-8 place-items-center rounded-md text-soft hover:bg-hover"
+          >
+            <Layers size={16} aria-hidden />
+          </Link>
+        )}
         <Link
           to="/chat/new"
           aria-label="New chat"
@@ -105,6 +118,7 @@ function Thread({ thread_id, exists, onThreads }: ThreadProps) {
         thread_id={thread_id}
         exists={exists}
         assistant_id={metadata?.assistant_id}
+        resumed={round > 0}
         onThread={onThread}
         onLost={onLost}
       />

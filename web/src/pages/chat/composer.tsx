@@ -47,6 +47,9 @@ export function Composer({ thread_id, exists, choices, onChoose, busy, onStop, o
   }
   const send = async () => {
     if (busy || sending || (!text.trim() && files.length === 0)) return
+    const problem = refusalOf(files, limits)
+    setRefusal(problem)
+    if (problem) return
     setSending(true)
     try {
       const sent = text
@@ -95,7 +98,10 @@ export function Composer({ thread_id, exists, choices, onChoose, busy, onStop, o
                 small
                 icon={X}
                 label={`Leave out ${file.name}`}
-                onClick={() => setFiles(files.filter(one => one !== file))}
+                onClick={() => {
+                  setFiles(files.filter(one => one !== file))
+                  setRefusal(undefined)
+                }}
               />
             </li>
           ))}

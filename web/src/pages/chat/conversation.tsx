@@ -28,14 +28,15 @@ interface ConversationProps {
   assistant_id: string | undefined
   /** The thread has been made. */
   onThread: () => void
+  resumed: boolean
   onLost: () => void
 }
 
 /** The stream's every token comes here, and goes on when there is something to draw. */
-export function Conversation({ thread_id, exists, assistant_id, onThread, onLost }: ConversationProps) {
+export function Conversation({ thread_id, exists, assistant_id, resumed, onThread, onLost }: ConversationProps) {
   const [choices, onChoose] = useChoices()
   const assistant = assistant_id ?? choices.assistant_id ?? ASSISTANT
-  const talk = useConversation({ thread_id, exists, assistant_id: assistant, onLost })
+  const talk = useConversation({ thread_id, exists, assistant_id: assistant, resumed, onLost })
   return <View {...{ talk, thread_id, exists, assistant, choices, onChoose, onThread }} />
 }
 

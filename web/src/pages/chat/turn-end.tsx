@@ -1,14 +1,18 @@
 // Below each turn: copy, answer anew, what one thinks of it, and what it took.
 import { useMutation, useQueryClient } from '@tanstack/react-query'
-import { RefreshCw, ThumbsDown, ThumbsUp } from 'lucide-react'
+import { Link } from '@tanstack/react-router'
+import { Activity, RefreshCw, ThumbsDown, ThumbsUp } from 'lucide-react'
 import { memo, useState } from 'react'
 import { request } from '../../api.ts'
 import { Button, IconButton } from '../../components/button.tsx'
 import { CopyButton } from '../../components/copy-button.tsx'
 import { ErrorNote } from '../../components/error-note.tsx'
+import { hasPage } from '../../pages.ts'
 import { type Turn, textOf } from './entries.ts'
 import { type MessageRow, rowsQuery } from './thread-data.ts'
 import { type Model, spentBy, wordsFor } from './turn-cost.ts'
+
+const RUN = '/runs/$threadId/$runId'
 
 interface TurnEndProps {
   thread_id: string
@@ -28,6 +32,17 @@ export const TurnEnd = memo(
           <CopyButton text={() => turn.answers.map(textOf).filter(Boolean).join('\n\n')} label="Copy the answer" />
           {onAgain && <IconButton small icon={RefreshCw} label="Answer anew" onClick={onAgain} />}
           {row && <Thumbs thread_id={thread_id} turn={turn} row={row} />}
+          {row && hasPage(RUN) && (
+            <Link
+              to={RUN}
+              params={{ threadId: thread_id, runId: row.run_id }}
+              aria-label="Show the run"
+              title="Show the run"
+              className="grid size-6 place-items-center rounded-md text-soft hover:bg-hover hover:text-ink"
+            >
+              <Activity size={14} aria-hidden />
+            </Link>
+          )}
           {spent.input + spent.output > 0 && (
             <span className="ml-1.5 text-xs tabular-nums">
               {wordsFor(spent)}
@@ -75,7 +90,7 @@ function Thumbs({ thread_id, turn, row }: { thread_id: string; turn: Turn; row: 
         icon={ThumbsUp}
         label="A good answer"
         aria-pressed={given === 1}
-        className={given === 1 ? 'text-good' : ''}
+        className={given === 1 ? 'text-good!' : ''}
         onClick={() => press(1)}
       />
       <IconButton
@@ -83,7 +98,7 @@ function Thumbs({ thread_id, turn, row }: { thread_id: string; turn: Turn; row: 
         icon={ThumbsDown}
         label="A bad answer"
         aria-pressed={given === -1}
-        className={given === -1 ? 'text-bad' : ''}
+        className={given === -1 ? 'text-bad!' : ''}
         onClick={() => press(-1)}
       />
       {asking && given && (

@@ -24,9 +24,10 @@ export function limitsQuery(thread_id: string) {
   })
 }
 
-/** Why these cannot be sent; undefined if they can. */
+/** Why these cannot be sent; undefined if they can, or where it is not known yet what can. */
 export function refusalOf(files: readonly File[], limits: Limits | undefined): string | undefined {
-  if (!limits || limits.max_files === 0) return 'This server takes no files.'
+  if (!limits || files.length === 0) return undefined
+  if (limits.max_files === 0) return 'This server takes no files.'
   if (files.length > limits.max_files) return `At most ${limits.max_files} files go with one message.`
   const large = files.find(({ size }) => size > limits.max_file_size)
   if (large) return `${large.name} is larger than ${megabytes(limits.max_file_size)}.`

@@ -25,15 +25,17 @@ interface ConversationOptions {
   /** The thread is on the server. */
   exists: boolean
   assistant_id: string
+  /** It has begun anew after the stream was lost. */
+  resumed: boolean
   /** The stream is lost for good, and the server is back. */
   onLost: () => void
 }
 
-export function useConversation({ thread_id, exists, assistant_id, onLost }: ConversationOptions) {
+export function useConversation({ thread_id, exists, assistant_id, resumed, onLost }: ConversationOptions) {
   const queries = useQueryClient()
   const plain = useClient()
   const [head, setHead] = useState<string>()
-  const [line, setLine] = useState<'lost' | 'resumed'>()
+  const [line, setLine] = useState<'lost' | 'resumed' | undefined>(resumed ? 'resumed' : undefined)
   const [attempt, setAttempt] = useState(1)
   const [tasks, setTasks] = useState(NO_TASKS)
   const [stopped, setStopped] = useState(false)
