@@ -1,6 +1,16 @@
 // The pages there are: this list alone makes the routes, the navigation and the command palette. A page is a file with a
 // component as its default export, fetched when it is first opened.
-import { Activity, type LucideIcon, MessagesSquare, Settings, Waypoints } from 'lucide-react'
+import {
+  Activity,
+  Bot,
+  CalendarClock,
+  Database,
+  type LucideIcon,
+  MessagesSquare,
+  Settings,
+  Waypoints,
+  Webhook,
+} from 'lucide-react'
 import type { ComponentType } from 'react'
 
 export interface Page {
@@ -41,6 +51,37 @@ export const pages: Page[] = [
     to: '/graph',
     key: 'h',
     routes: { '/graph': () => import('./pages/graph/graph-page.tsx') },
+  },
+  {
+    label: 'Assistants',
+    icon: Bot,
+    to: '/assistants',
+    key: 'a',
+    routes: {
+      '/assistants': () => import('./pages/assistants/assistants-page.tsx'),
+      '/assistants/$assistantId': () => import('./pages/assistants/assistant-page.tsx'),
+    },
+  },
+  {
+    label: 'Crons',
+    icon: CalendarClock,
+    to: '/crons',
+    key: 'o',
+    routes: { '/crons': () => import('./pages/crons/crons-page.tsx') },
+  },
+  {
+    label: 'Store',
+    icon: Database,
+    to: '/store',
+    key: 't',
+    routes: { '/store': () => import('./pages/store/store-page.tsx') },
+  },
+  {
+    label: 'Webhooks',
+    icon: Webhook,
+    to: '/webhooks',
+    key: 'b',
+    routes: { '/webhooks': () => import('./pages/webhooks/webhooks-page.tsx') },
   },
   {
     label: 'Settings',
