@@ -2,7 +2,7 @@
 // stable id; wherever an assistant id is accepted, a graph id stands for it. A row is a copy of one of the assistant's
 // versions (assistant-versions.ts): the one that counts.
 import sql, { empty, join, type Sql } from 'sql-template-tag'
-import { all, first, type Steps, transition } from '../db/database.ts'
+import { all, first, now, type Steps, transition } from '../db/database.ts'
 import { andAllowed, type Filter, type Guarded, makerOf, permitted } from './access.ts'
 import { RunloomError } from './errors.ts'
 import { assistantId } from './ids.ts'
@@ -268,11 +268,12 @@ function* insertAssistant(
   args: NewAssistant & Pick<Assistant, 'owner'> & { system: 0 | 1 },
 ): Steps<Assistant | undefined> {
   const { assistant_id, owner, graph_id, name, description, config, context, metadata, system } = args
+  const created_at = yield* now()
   const created = yield* first<Assistant>(sql`
     insert into assistants (assistant_id, owner, graph_id, name, description, config, context, metadata, version, system,
       created_at, updated_at)
     values (${assistant_id}, ${owner}, ${graph_id}, ${name}, ${description}, ${config}, ${context}, ${metadata}, 1, ${system},
-      now_iso(), now_iso())
+      ${created_at}, ${created_at})
     on conflict (assistant_id) do nothing returning *`)
   if (created) yield* insertVersion(created)
   return created

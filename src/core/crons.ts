@@ -4,7 +4,7 @@
 // cron's row and moves `next_run_date`. Dates missed while nobody looked (the server was down, the database out of reach)
 // are not made up for one by one: the cron fires once, late, and goes on from now.
 import sql, { empty, type Sql } from 'sql-template-tag'
-import { all, first, type Steps, transition } from '../db/database.ts'
+import { all, first, now, type Steps, transition } from '../db/database.ts'
 import { andAllowed, type Filter, type Guarded, makerOf } from './access.ts'
 import { findAssistant, findUsableAssistant } from './assistants.ts'
 import { RunloomError } from './errors.ts'
@@ -68,12 +68,13 @@ export const createCron = transition(import.meta.url, 'createCron', function* (c
   const { cron_id, thread_id, user_id, auth_user = null, schedule, timezone, end_time, payload, metadata } = cron
   if (thread_id !== null) yield* lockThread(thread_id, cron.allowed)
   const next = yield* checkedNext(cron)
+  const made_at = yield* now()
   return (yield* first<Cron>(sql`
     insert into crons (cron_id, owner, assistant_id, thread_id, user_id, auth_user, schedule, timezone, end_time, payload, metadata,
       on_run_completed, enabled, next_run_date, created_at, updated_at)
     values (${cron_id}, ${makerOf(cron.allowed)}, ${assistant_id}, ${thread_id}, ${user_id}, ${auth_user}, ${schedule}, ${timezone}, ${end_time},
       ${jsonText(payload)}, ${jsonText(metadata)}, ${thread_id === null ? cron.on_run_completed : null},
-      ${cron.enabled ? 1 : 0}, ${cron.enabled ? next : null}, now_iso(), now_iso())
+      ${cron.enabled ? 1 : 0}, ${cron.enabled ? next : null}, ${made_at}, ${made_at})
     returning *`)) as Cron
 })
 
@@ -263,10 +264,6 @@ function* checkedNext(schedule: Schedule, isNew = true): Steps<string | null> {
     throw new RunloomError('invalid', `end_time: ${schedule.end_time} is before the schedule's next date`)
   }
   throw new RunloomError('invalid', `schedule: "${schedule.schedule}" never comes`)
-}
-
-function* now(): Steps<string> {
-  return (yield* first<{ now: string }>(sql`select now_iso() as now`))?.now as string
 }
 
 function missing(cron_id: string): never {

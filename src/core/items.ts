@@ -2,7 +2,7 @@
 // is stored as its labels, each followed by a dot; the column compares by bytes, so a prefix is a range of its index.
 import { isDeepStrictEqual } from 'node:util'
 import sql, { empty, join, type Sql } from 'sql-template-tag'
-import { all, first, type Steps, transition } from '../db/database.ts'
+import { all, first, now, type Steps, transition } from '../db/database.ts'
 import { type Condition, conditions, containing, type Filter, type Guarded, type Owned } from './access.ts'
 import { RunloomError } from './errors.ts'
 import { type Near, nearestItems, replaceVectors, type TextVector } from './item-vectors.ts'
@@ -124,10 +124,10 @@ function* putItem({ namespace, key, value, ttl_ms, meaning, allowed }: PutItem):
     return
   }
   // What takes the place of one that has expired, and is not swept yet, is new.
-  const clock = (yield* first<{ now: string }>(sql`select now_iso() as now`)) as { now: string }
+  const put_at = yield* now()
   const put = yield* first<ItemRow>(sql`
     insert into items (namespace, key, value, created_at, updated_at, ttl_ms, expires_at)
-    values (${name}, ${key}, ${value}, ${clock.now}, ${clock.now}, ${ttl_ms ?? null},
+    values (${name}, ${key}, ${value}, ${put_at}, ${put_at}, ${ttl_ms ?? null},
       ${ttl_ms === undefined ? null : sql`now_ms() + ${ttl_ms}`})
     on conflict (namespace, key) do update set value = excluded.value, updated_at = excluded.updated_at,
       ttl_ms = excluded.ttl_ms, expires_at = excluded.expires_at,

@@ -53,6 +53,11 @@ export function* all<R = Row>(statement: Statement): Steps<R[]> {
   return (yield statement) as R[]
 }
 
+/** The database's clock, as an ISO string: one moment for all the columns that it is written to. */
+export function* now(): Steps<string> {
+  return (yield* first<{ now: string }>(sql`select now_iso() as now`))?.now as string
+}
+
 /** The first row of a statement, or undefined. */
 export function* first<R = Row>(statement: Statement): Steps<R | undefined> {
   return (yield statement)[0] as R | undefined

@@ -259,8 +259,9 @@ export class Execution {
       const record = this.#begin(job.id, job.item)
       // What a call follows from is stored before it is made.
       await this.#ports.journal.stored()
-      const row = () => this.#states.row(Object.assign(record, { status: 'waiting' }))
-      const output = await work(job, this.#stepsOf(job.id), this.#ports, row, this.#signal)
+      const waitingRow = () => this.#states.row(Object.assign(record, { status: 'waiting' }))
+      const { started_ms } = record
+      const output = await work(job, this.#stepsOf(job.id), this.#ports, { started_ms, waitingRow }, this.#signal)
       if (output === WAITS || output === LATER) this.#leave(job, output)
       else this.#ended(job, output)
     } finally {

@@ -35,16 +35,20 @@ export interface WorkPorts extends LlmPorts {
   allowed: Record<string, Filter | null>
 }
 
-/** Does a job within its time. `waitingRow` is the row of its node while it waits for its client. */
+/**
+ * Does a job within its time: a model's call has all of it at each attempt, an agent's goes on from `started_ms`, however
+ * often it is looked at. `waitingRow` is the row of its node while it waits for its client.
+ */
 export async function work(
   job: Job,
   steps: StepRecord[],
   ports: WorkPorts,
-  waitingRow: () => Bulk,
+  { started_ms, waitingRow }: { started_ms: number; waitingRow: () => Bulk },
   signal: AbortSignal,
 ): Promise<Json | typeof WAITS | typeof LATER> {
   const { timeout_ms } = job
-  const timeout = timeout_ms === undefined ? undefined : AbortSignal.timeout(timeout_ms)
+  const spent_ms = job.work.type === 'agent.run' ? Date.now() - started_ms : 0
+  const timeout = timeout_ms === undefined ? undefined : AbortSignal.timeout(Math.max(0, timeout_ms - spent_ms))
   const within = timeout ? AbortSignal.any([signal, timeout]) : signal
   try {
     if (job.work.type === 'agent.run') return await runAgent(job, job.work.input, ports, within)
