@@ -223,6 +223,8 @@ test('stop ends the run on the server, and the thread takes the next message', {
   const [run] = await client.runs.list(threadOf(page))
   await client.runs.join(threadOf(page), run?.run_id as string)
   assert.equal((await client.runs.get(threadOf(page), run?.run_id as string)).status, 'interrupted')
+  await page.reload()
+  await page.getByRole('button', { name: 'Go on' }).waitFor()
   await say(page, 'and now?')
   await answered(page, 'and now?')
 })

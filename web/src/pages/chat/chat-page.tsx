@@ -11,7 +11,7 @@ import { Conversation } from './conversation.tsx'
 import { newId } from './drafts.ts'
 import { keys, stateQuery } from './thread-data.ts'
 import { ThreadList } from './thread-list.tsx'
-import { titleOf } from './thread-title.ts'
+import { titleOf, UNTITLED } from './thread-title.ts'
 
 const NEW = 'new'
 const STATE = '/threads/$threadId/state'
@@ -85,7 +85,8 @@ function Thread({ thread_id, exists, onThreads }: ThreadProps) {
     () => void navigate({ to: '/chat/$threadId', params: { threadId: thread_id }, replace: true }),
     [navigate, thread_id],
   )
-  const words = exists ? titleOf({ metadata, extracted: { title, first: messages?.[0]?.content } }) : 'New chat'
+  const named = titleOf({ metadata, extracted: { title, first: messages?.[0]?.content } })
+  const words = named === UNTITLED ? 'New chat' : named
   return (
     <div className="flex min-w-0 flex-1 flex-col">
       <header className="flex min-h-13 items-center gap-2 border-b bg-surface px-4 max-md:pl-14">

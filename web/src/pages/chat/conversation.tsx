@@ -160,7 +160,7 @@ const View = memo(function View({ talk, thread_id, exists, assistant, choices, o
       <div className="mx-auto w-full max-w-[50rem] px-4 pb-4">
         <Todos todos={talk.todos ?? NO_TODOS} />
         {talk.interrupts.length > 0 && <Interrupts interrupts={talk.interrupts} onAnswer={talk.answer} />}
-        {talk.interrupts.length === 0 && (
+        {talk.interrupts.every(({ value }) => value === undefined) && (
           <Composer
             thread_id={thread_id}
             exists={exists}

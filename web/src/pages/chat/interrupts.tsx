@@ -71,11 +71,11 @@ export function Interrupts({ interrupts, onAnswer }: InterruptsProps) {
 function Breakpoint({ onGo }: { onGo: () => void }) {
   return (
     <section
-      aria-label="The run is paused"
+      aria-label="The run was stopped"
       className="mb-2 flex items-center gap-2 rounded-lg border border-warn bg-warn-wash px-3.5 py-2 text-warn"
     >
       <PauseCircle size={15} aria-hidden />
-      <span className="font-semibold">The run is paused at a breakpoint.</span>
+      <span className="font-semibold">The last run was stopped before it was done.</span>
       <Button kind="primary" className="ml-auto" onClick={onGo}>
         Go on
       </Button>

@@ -40,7 +40,7 @@ export function afterEvent(tasks: ReadonlyMap<string, Subtask>, event: unknown):
 export function SubtaskNote({ task: { description, state, text, steps } }: { task: Subtask }) {
   const tone = state === 'running' ? 'live' : state === 'completed' ? 'good' : 'bad'
   return (
-    <div className="flex gap-2 border-t px-3 py-2">
+    <div className="flex gap-2 border-t px-3 py-2 text-sm">
       <Bot size={15} aria-hidden className="mt-0.5 shrink-0 text-muted" />
       <div className="min-w-0 flex-1">
         <div className="flex flex-wrap items-center gap-2">

@@ -31,7 +31,7 @@ const PAGE_SIZE = 40
 const ROW_PX = 54
 const LOOK_MS = 5_000
 
-const STATUSES = { idle: 'Idle', busy: 'At work', interrupted: 'Waiting for an answer', error: 'Failed' } as const
+const STATUSES = { idle: 'Idle', busy: 'At work', interrupted: 'Stopped or waiting', error: 'Failed' } as const
 type Status = keyof typeof STATUSES
 
 function useThreads(status: Status | undefined) {
@@ -47,7 +47,7 @@ function useThreads(status: Status | undefined) {
           offset: pageParam,
           sort_by: 'updated_at',
           sort_order: 'desc',
-          select: ['thread_id', 'status', 'metadata', 'updated_at'],
+          select: ['thread_id', 'status', 'metadata', 'updated_at', 'interrupts'],
           extract: { title: 'values.title', first: 'values.messages[0].content' },
           ...(status && { status }),
         },
@@ -153,6 +153,11 @@ export function ThreadList({ current, onPick }: { current: string; onPick: () =>
   )
 }
 
+/** Whether a question is open, or somebody has stopped it. */
+function isAsked({ interrupts = {} }: ListedThread): boolean {
+  return Object.values(interrupts).some(asked => asked.length > 0)
+}
+
 interface RowProps {
   thread: ListedThread
   top: number
@@ -187,7 +192,8 @@ function Row({ thread, top, chosen, onPick }: RowProps) {
                 at work
               </Badge>
             )}
-            {thread.status === 'interrupted' && <Badge tone="warn">waits for you</Badge>}
+            {thread.status === 'interrupted' &&
+              (isAsked(thread) ? <Badge tone="warn">waits for you</Badge> : <Badge>stopped</Badge>)}
             {thread.status === 'error' && <Badge tone="bad">failed</Badge>}
           </span>
         </Link>

@@ -3,15 +3,19 @@ export interface ListedThread {
   thread_id: string
   status: string
   updated_at: string
+  /** By task. */
+  interrupts?: Record<string, unknown[]>
   metadata: { title?: unknown; assistant_id?: string } | null
   extracted?: { title?: unknown; first?: unknown }
 }
 
 const MOST_CHARS = 80
 
+export const UNTITLED = 'Nothing said yet'
+
 export function titleOf({ metadata, extracted }: Pick<ListedThread, 'metadata' | 'extracted'>): string {
   const found = [metadata?.title, extracted?.title, firstWords(extracted?.first)].find(isText)
-  return found === undefined ? 'Nothing said yet' : found.trim().slice(0, MOST_CHARS)
+  return found === undefined ? UNTITLED : found.trim().slice(0, MOST_CHARS)
 }
 
 function firstWords(content: unknown): string | undefined {

@@ -177,7 +177,7 @@ export function useConversation({ thread_id, exists, assistant_id, resumed, onLo
     stop: () => {
       setStopped(true)
       void stream.stop()
-      if (current.current) void plain.runs.cancel(thread_id, current.current)
+      if (current.current) void plain.runs.cancel(thread_id, current.current, true).finally(refresh)
     },
     show: setHead,
     refresh,
