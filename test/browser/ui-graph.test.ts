@@ -106,6 +106,10 @@ test('the newest run is followed while it goes on; nodes that failed or ask say 
   await page.getByLabel('Assistant').selectOption('ask_both')
   await picture(page).getByText('left, asked').waitFor()
   await picture(page).getByText('right, asked').waitFor()
+  assert.deepEqual((await edges(page)).took.sort(), ['__start__ left', '__start__ right'])
+  await client.runs.wait((await client.threads.create()).thread_id, 'fail', { input: {}, raiseError: false })
+  await page.getByLabel('Assistant').selectOption('fail')
+  await picture(page).getByText('fail, failed').waitFor()
 })
 
 test('in words: every node, also those of closed graphs, and where it leads', { skip }, async t => {
