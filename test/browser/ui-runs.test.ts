@@ -81,6 +81,7 @@ test('a run is a timeline of its nodes, sub-graphs, model calls and tools, with 
   const failed = await run('fail', {})
   await page.goto(`${server.url}${failed.path}`)
   await bar(page, /^Attempt 1 failed/).waitFor()
+  await bar(page, /^Node fail failed/).waitFor()
 })
 
 test('events are moved through by keys, by the slider, and from the timeline; the state is that of then', {

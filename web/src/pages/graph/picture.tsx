@@ -74,7 +74,7 @@ function Flow({ nodes, edges, layout, trace, onToggle }: PictureProps) {
           source: edge.source,
           target: edge.target,
           data: { points: layout.paths[n] ?? [], label: edge.label },
-          markerEnd: { type: MarkerType.ArrowClosed, color, width: 16, height: 16, markerUnits: 'userSpaceOnUse' },
+          markerEnd: { type: MarkerType.ArrowClosed, color, width: 26, height: 26, markerUnits: 'userSpaceOnUse' },
           style: { stroke: color, strokeWidth: took ? 2.5 : 1.5, ...(edge.conditional && { strokeDasharray: '5 4' }) },
           zIndex: took ? 2 : 1,
         }

@@ -24,7 +24,9 @@ export function traceOf(spans: readonly Span[], succeeded: boolean): Trace {
     const visits = (marks.get(span.path)?.visits ?? 0) + 1
     const state = span.failed ? 'failed' : span.asked ? 'asked' : span.to === undefined ? 'running' : 'done'
     marks.set(span.path, { state, visits })
-    siblings.set(span.within, [...(siblings.get(span.within) ?? []), span])
+    const group = siblings.get(span.within)
+    if (group) group.push(span)
+    else siblings.set(span.within, [span])
   }
   const moves = [...siblings].flatMap(([within, group]) => movesIn(group, within.startsWith('attempt-'), succeeded))
   const isAt = (id: string, path: string) => id === path || id.startsWith(`${path}:`)
@@ -45,10 +47,11 @@ function movesIn(spans: readonly Span[], root: boolean, succeeded: boolean): [fr
     if (last && together) last.push(span)
     else steps.push([span])
   }
-  const names = steps.map(step => step.map(({ path = '' }) => path))
-  if (root) names.unshift(['__start__'])
-  if (root && succeeded) names.push(['__end__'])
-  return names
-    .slice(1)
-    .flatMap((step, n) => (names[n] ?? []).flatMap(from => step.map((to): [string, string] => [from, to])))
+  const begun = steps.map(step => step.map(({ path = '' }) => path))
+  // What asks or fails leads nowhere.
+  const done = steps.map(step => step.flatMap(({ path, asked, failed }) => (path && !asked && !failed ? path : [])))
+  if (root) done.unshift(['__start__'])
+  if (root && succeeded) begun.push(['__end__'])
+  const onwards = root ? begun : begun.slice(1)
+  return onwards.flatMap((step, n) => (done[n] ?? []).flatMap(from => step.map((to): [string, string] => [from, to])))
 }

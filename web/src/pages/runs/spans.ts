@@ -59,6 +59,10 @@ class Reading {
   readonly #tasks = new Map<string, Node>()
   readonly #models = new Map<string, Node>()
   readonly #tools = new Set<string>()
+  /** Nodes, by their path, whose updates have come and whose end has not. */
+  readonly #updated = new Set<string>()
+  /** Nodes that ended without any update since the last checkpoint: what fails does, and says no more than that. */
+  #silent: Node[] = []
 
   read(event: RunEvent, place: number) {
     const path = event.metadata.namespace ?? []
@@ -70,13 +74,15 @@ class Reading {
         this.#graph(inside)
         return this.#task(taskOf(event), path, place)
       case 'checkpoints':
+        this.#silent = this.#silent.filter(({ parent }) => parent !== this.#parent(inside))
         return this.#graph(inside)
       case 'messages':
         return this.#message(event.content as Said, inside, place)
       case 'updates':
+        for (const name of namesIn(event)) this.#updated.add(pathOf(path, name))
         return this.#usages(event.content)
       case 'error':
-        for (const node of this.#roots.slice(-1)) node.span.failed = true
+        for (const { span } of [...this.#roots.slice(-1), ...this.#silent]) span.failed = true
     }
   }
 
@@ -122,17 +128,18 @@ class Reading {
   #task(task: Task | undefined, namespace: string[], place: number) {
     if (!task) return
     const inside = this.#tasks.get(idOf(namespace.at(-1)))
-    const path = [...namespace.map(nameOf), task.name].join(':')
+    const path = pathOf(namespace, task.name)
     const known = this.#tasks.get(task.id)
     if (!known || known.span.to !== undefined) {
       const span = { id: `${task.id}-${place}`, kind: 'node', name: task.name, path, from: place } as const
       this.#tasks.set(task.id, nodeOf(span, this.#parent(inside)))
       if (task.input !== undefined) return
     }
-    const { span } = this.#tasks.get(task.id) as Node
-    span.to = place
-    if (task.error) span.failed = true
-    if (task.interrupts && task.interrupts.length > 0) span.asked = true
+    const node = this.#tasks.get(task.id) as Node
+    node.span.to = place
+    if (task.error) node.span.failed = true
+    if (task.interrupts && task.interrupts.length > 0) node.span.asked = true
+    else if (!this.#updated.delete(path)) this.#silent.push(node)
   }
 
   #message([message, about]: Said, inside: Node | undefined, place: number) {
@@ -201,8 +208,15 @@ function idOf(part: string | undefined): string {
   return part?.slice(part.lastIndexOf(':') + 1) ?? ''
 }
 
-function nameOf(part: string): string {
-  return part.slice(0, part.indexOf(':'))
+/** `outer:inner`. */
+function pathOf(namespace: string[], name: string): string {
+  return [...namespace.map(part => part.slice(0, part.indexOf(':'))), name].join(':')
+}
+
+/** The nodes that an `updates` event is of; of one that was cut, the first. */
+function namesIn({ content }: RunEvent): string[] {
+  if (typeof content === 'string') return /^\{"([^"\\]+)"/.exec(content)?.slice(1) ?? []
+  return Object.keys(content as object)
 }
 
 /** Also of a content that was cut: the id and the name are at its beginning. */
