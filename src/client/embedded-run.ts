@@ -30,21 +30,19 @@ export class RunFailed extends Error {
  */
 export async function* followRun(
   engine: Engine,
-  { run_id, thread_id }: Pick<Run, 'run_id' | 'thread_id'>,
+  run: Pick<Run, 'run_id' | 'thread_id'>,
   signal: AbortSignal,
 ): AsyncGenerator<ClientEvent, void> {
+  const { run_id } = run
   const recorded = new Recorded()
   for (let ended = false, cursor = 0; !ended; ) {
     const { ports } = await engine.runtime()
     try {
-      for await (const batch of ports.log.read(run_id, cursor, signal)) {
-        for (const event of batch) {
-          if (event.event === 'gap') throw removed(run_id)
-          const rendered = isShown(event) ? ports.texts.render(thread_id, event.data) : event.data
-          const data = typeof rendered === 'string' ? rendered : await rendered
-          cursor = event.seq
-          yield* recorded.events({ ...event, data })
-        }
+      const events = rendered(ports, run, cursor, signal)
+      for await (const event of ports.texts.untilErased(run_id, events)) {
+        if (event.event === 'gap') throw removed(run_id)
+        cursor = event.seq
+        yield* recorded.events(event)
       }
       ended = true
     } catch (error) {
@@ -54,6 +52,21 @@ export async function* followRun(
   signal.throwIfAborted()
   await refuseFailed(await engine.runtime(), run_id)
   yield* recorded.turn.end()
+}
+
+/** A run's events behind a cursor; those that are shown without references. */
+async function* rendered(
+  { log, texts }: Runtime['ports'],
+  { run_id, thread_id }: Pick<Run, 'run_id' | 'thread_id'>,
+  after: number,
+  signal: AbortSignal,
+): AsyncGenerator<RunEvent> {
+  for await (const batch of log.read(run_id, after, signal)) {
+    for (const event of batch) {
+      const data = isShown(event) ? texts.render(thread_id, event.data) : event.data
+      yield { ...event, data: typeof data === 'string' ? data : await data }
+    }
+  }
 }
 
 /** Pieces and custom events come from anywhere in the graph; a state, and a question in it, is the root's. */

@@ -3,6 +3,7 @@
 // each between two characters that JSON text cannot contain. It is rendered by joining stored texts, without parsing any.
 import sql, { join } from 'sql-template-tag'
 import { all, type Database, first, type Steps, transition } from '../db/database.ts'
+import { readHeads } from './log.ts'
 
 /** `["l", list_id, length]`: the list's items joined by commas, without brackets. `["b", hash]`: the blob's text. */
 export type Ref = ['l', list_id: string, length: number] | ['b', hash: string]
@@ -105,6 +106,19 @@ export class StateTexts {
     )
     if (parts.every(part => typeof part === 'string')) return parts.join('')
     return Promise.all(parts).then(texts => texts.join(''))
+  }
+
+  /**
+   * What is rendered of a run's events, as far as the run lasts: what they refer to goes with a run that is rolled back,
+   * also between reading an event and rendering it.
+   */
+  async *untilErased<T>(run_id: string, rendered: AsyncIterable<T>): AsyncGenerator<T, void> {
+    try {
+      yield* rendered
+    } catch (error) {
+      const [head] = await this.#db.run(readHeads, [run_id])
+      if (head) throw error
+    }
   }
 
   #kept(thread_id: string, [kind, id, length = 1]: Ref): string | undefined {

@@ -35,7 +35,8 @@ export function streamRun(
   const { signal, onGone } = leaving(ports, c, run, how)
   const render = (data: string) => ports.texts.render(run.thread_id, data)
   const events = ports.log.read(run.run_id, needsHistory(stream_mode) ? 0 : after, signal)
-  const frames = face.frames(ports, project(events, { stream_mode, subgraphs, after, render }), { run, after, signal })
+  const shown = ports.texts.untilErased(run.run_id, project(events, { stream_mode, subgraphs, after, render }))
+  const frames = face.frames(ports, shown, { run, after, signal })
   // Relative to the client's base; the SDK reconnects there with its Last-Event-ID.
   c.header('location', `${face.runPath(run, how.onThread)}/stream`)
   return sse(frames, { heartbeat_ms: ports.heartbeat_ms, headers: headersOf(c), onGone })

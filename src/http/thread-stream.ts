@@ -87,7 +87,8 @@ async function* runFrames(
   const after = seen.seq
   const events = noting(ports.log.read(run_id, needsHistory(stream_mode) ? 0 : after, signal), seen)
   const render = (data: string) => ports.texts.render(thread_id, data)
-  for await (const frames of project(events, { stream_mode, subgraphs: stream_subgraphs ?? false, after, render })) {
+  const shown = project(events, { stream_mode, subgraphs: stream_subgraphs ?? false, after, render })
+  for await (const frames of ports.texts.untilErased(run_id, shown)) {
     if (modes.has('run_modes')) yield frames
     else if (modes.has('lifecycle')) yield frames.filter(frame => frame.event === 'metadata')
   }

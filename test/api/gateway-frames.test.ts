@@ -117,6 +117,15 @@ forEachServer('gateway frames', server => {
     await eventually(async () => assert.deepEqual(await ask(server(), `/threads/${thread_id}/runs`), []))
   })
 
+  test('so it does when what the run has stored is gone before a reader has it', async () => {
+    const input = say(`count to 1000 ${'x'.repeat(3_000)}`)
+    for (let round = 0; round < 4; round++) {
+      const runs = `/threads/${threadName()}/runs`
+      const { run_id } = await ask(server(), runs, { assistant_id: 'lead_agent', input })
+      whole(await frames(server(), `${runs}/${run_id}/stream?action=rollback`), ['cancel'])
+    }
+  })
+
   test('joining with an action and wait answers when the run has stopped, without a body', async () => {
     const { path } = await busyThread(server())
     const response = await call(server(), `${path}/stream?action=interrupt&wait=1`)

@@ -4,6 +4,7 @@ import { getEventListeners } from 'node:events'
 import { after, before, describe, test } from 'node:test'
 import { sweep } from '../../src/core/claims.ts'
 import type { ClaimedRun } from '../../src/core/executor.ts'
+import { cancelRun } from '../../src/core/runs.ts'
 import { deleteThread } from '../../src/core/threads.ts'
 import { LocalBus } from '../../src/events/bus.ts'
 import { EventLog } from '../../src/events/event-log.ts'
@@ -11,6 +12,7 @@ import { Closing } from '../../src/events/followers.ts'
 import type { RunEvent } from '../../src/events/log.ts'
 import { PostgresBus } from '../../src/events/postgres-bus.ts'
 import type { RunWriter } from '../../src/events/run-writer.ts'
+import { refText, StateTexts } from '../../src/events/state.ts'
 import { begin, type Core, claim, create, event, finish, openCore, readAll, until } from '../core/harness.ts'
 import { forEachDatabase } from '../support/databases.ts'
 import { CountedBus, DeafBus, FlakyDatabase, numbers, Reader } from './support.ts'
@@ -58,6 +60,28 @@ forEachDatabase('reading the log', open => {
         for (const { seq, data } of events.slice(after === 0 ? 1 : 0)) assert.equal(JSON.parse(data), seq)
       }
     }
+  })
+
+  test('what is rendered of a run ends where that is rolled back; of one that is there, nothing may be missing', async () => {
+    const run = await openRun()
+    const { run_id, thread_id } = run.claimed.run
+    const texts = new StateTexts(core.db)
+    await run.writer.append({ event: 'values', data: refText(['b', 'hash-of-nothing']) })
+    const render = async (between: () => Promise<unknown> = async () => {}) => {
+      async function* rendered() {
+        for await (const batch of log.read(run_id, 1, AbortSignal.timeout(10_000))) {
+          await between()
+          for (const { data } of batch) yield await texts.render(thread_id, data)
+        }
+      }
+      return await Array.fromAsync(texts.untilErased(run_id, rendered()))
+    }
+    await assert.rejects(render(), /blob hash-of-nothing of thread .+ is not stored/)
+    const rollBack = async () => {
+      await core.db.run(cancelRun, { run_id, action: 'rollback', by: 'request' })
+      await end(run)
+    }
+    assert.deepEqual(await render(rollBack), [])
   })
 
   test('a long run is read in pages', async () => {
