@@ -180,6 +180,13 @@ test('ten thousand events: few of them are in the page, and the last one is reac
     .waitFor()
   await page.keyboard.press('End')
   await list.getByText('model is done').waitFor()
+  await page.getByRole('tab', { name: 'State then' }).click()
+  await page.getByRole('button', { name: 'Read all of it' }).click()
+  await page
+    .getByText(/\{ \d keys \}/)
+    .nth(1)
+    .waitFor()
+  assert.equal(await page.getByText('It is long').count(), 0)
   assert.ok((await list.getByRole('option').count()) < 100)
 })
 

@@ -130,6 +130,19 @@ async function* news({ thread_id, run_id, signal }: Followed, after: number): As
   if (failed !== undefined && !signal.aborted) throw failed
 }
 
+/** The content of an event that the list has cut, by its place in the run; the stream has all of it. */
+export async function wholeContent(
+  { thread_id, run_id }: RunKey,
+  place: number,
+  signal: AbortSignal,
+): Promise<unknown> {
+  const options = { signal, streamMode: [...MODES], ...(place > 0 && { lastEventId: String(place) }) }
+  for await (const { id, data } of currentClient().runs.joinStream(thread_id, run_id, options)) {
+    if (id === String(place + 1)) return data
+  }
+  throw new Error('The run does not have this event any more')
+}
+
 function pause(ms: number): Promise<void> {
   return new Promise(resolve => setTimeout(resolve, ms))
 }

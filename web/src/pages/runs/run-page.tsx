@@ -133,7 +133,7 @@ function Body({ run }: { run: Run }) {
                 // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
                 tabIndex={0}
               >
-                <EventDetail events={events} at={at} />
+                <EventDetail run={run} events={events} at={at} />
               </section>
             </div>
           </div>

@@ -127,7 +127,7 @@ function Row({ span, begun, working, left, done, whole, ms, onSelect }: RowProps
         </span>
         {span.asked && <span className="text-xs text-warn">asked</span>}
         {tokens && (
-          <span className={`shrink-0 text-xs tabular-nums ${text}`}>
+          <span className={`shrink-0 text-xs tabular-nums max-sm:hidden ${text}`}>
             {tokens.input} → {tokens.output} tok
           </span>
         )}
