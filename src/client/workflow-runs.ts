@@ -72,10 +72,10 @@ export class WorkflowRunsClient {
     return this.#create({ plan_hash: found.data }, options)
   }
 
-  /** With `include: ['steps']` the answer has every model call of every node, with its tools. */
+  /** `include`: `steps` is every model call of every node, with its tools; `plan` is what is run, as `plan_json`. */
   async get(
     runId: string,
-    { include = [], ...options }: CallOptions & { include?: ('steps' | 'tool_calls')[] } = {},
+    { include = [], ...options }: CallOptions & { include?: ('steps' | 'tool_calls' | 'plan')[] } = {},
   ): Promise<WorkflowRun> {
     const query = include.length > 0 ? `?include=${include.join(',')}` : ''
     return this.#http.json(workflowRun, { method: 'GET', path: `${runPath(runId)}${query}` }, options)

@@ -31,7 +31,10 @@ export function workflowRunRoutes(ports: Ports) {
     .get('/runs/:run_id', async c => {
       const include = (c.req.query('include') ?? '').split(',')
       const steps = include.includes('steps') || include.includes('tool_calls')
-      return c.json(wireWorkflowRun(await db.run(readSnapshot, await runFor(ports, c, 'threads:read')), { steps }))
+      const plan = include.includes('plan')
+      return c.json(
+        wireWorkflowRun(await db.run(readSnapshot, await runFor(ports, c, 'threads:read')), { steps, plan }),
+      )
     })
     .get('/runs/:run_id/steps', async c => {
       const { steps } = await db.run(readSnapshot, await runFor(ports, c, 'threads:read'))

@@ -48,6 +48,8 @@ export const workflowRun = z.looseObject({
     .record(z.string(), z.unknown())
     .nullish()
     .transform(outputs => outputs ?? {}),
+  /** Where it was asked for. */
+  plan_json: z.record(z.string(), z.unknown()).optional(),
 })
 export type WorkflowRun = z.infer<typeof workflowRun>
 

@@ -15,7 +15,7 @@ export function snapshotOutputs({ status, plan, nodes }: Snapshot): Record<strin
   return outputsOf(plan, id => outputs.get(id))
 }
 
-export function wireWorkflowRun(snapshot: Snapshot, { steps = false } = {}) {
+export function wireWorkflowRun(snapshot: Snapshot, { steps = false, plan: withPlan = false } = {}) {
   const { run, status, plan, nodes } = snapshot
   const records = new Map(nodes.map(node => [node.node_id, node]))
   const { plan_hash } = JSON.parse(run.kwargs) as { plan_hash: string }
@@ -30,6 +30,7 @@ export function wireWorkflowRun(snapshot: Snapshot, { steps = false } = {}) {
     outputs: snapshotOutputs(snapshot),
     summary: summary(snapshot.steps, cost_summary.total_usd_cents),
     ...(steps && { steps: stepsByNode(snapshot.steps) }),
+    ...(withPlan && { plan_json: plan }),
   }
 }
 

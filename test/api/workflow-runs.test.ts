@@ -186,8 +186,12 @@ forEachServer(
         if (event.type === 'node_succeeded') working--
       }
       assert.equal(most, 2)
-      const all = await client().get((snapshot as Answer).run_id, '?include=steps')
+      const all = await client().get((snapshot as Answer).run_id, '?include=steps,plan')
       assert.equal(all.steps.length, 6)
+      assert.deepEqual(
+        all.plan_json.nodes.map(({ id }: { id: string }) => id),
+        ['each'],
+      )
     })
 
     test('no items are an empty list; what is no list fails with a hint', async () => {

@@ -95,17 +95,22 @@ function wordsIn(text: string): string {
   }
 }
 
-/** Any error as one of ours: of the SDK, of the network, of the page. */
+/** Any error as one of ours: of the SDK, of the client of workflows, of the network, of the page. */
 export function asApiError(error: unknown): ApiError {
   if (error instanceof ApiError) return error
-  const { status, text, response, message } = error as Partial<{
+  const { status, text, response, message, requestId } = error as Partial<{
     status: number
+    requestId: string
     text: string
     response: Response
     message: string
   }>
   if (typeof status === 'number') {
-    return new ApiError(status, wordsIn(text ?? message ?? ''), response?.headers.get('x-request-id') ?? undefined)
+    return new ApiError(
+      status,
+      wordsIn(text ?? message ?? ''),
+      requestId ?? response?.headers.get('x-request-id') ?? undefined,
+    )
   }
   const offline = /failed to fetch|networkerror|load failed|unable to connect|reconnection attempts/i.test(
     message ?? '',

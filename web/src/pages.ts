@@ -10,6 +10,7 @@ import {
   Settings,
   Waypoints,
   Webhook,
+  Workflow,
 } from 'lucide-react'
 import type { ComponentType } from 'react'
 
@@ -51,6 +52,16 @@ export const pages: Page[] = [
     to: '/graph',
     key: 'h',
     routes: { '/graph': () => import('./pages/graph/graph-page.tsx') },
+  },
+  {
+    label: 'Workflows',
+    icon: Workflow,
+    to: '/workflows',
+    key: 'w',
+    routes: {
+      '/workflows': () => import('./pages/workflows/workflows-page.tsx'),
+      '/workflows/$runId': () => import('./pages/workflows/run-page.tsx'),
+    },
   },
   {
     label: 'Assistants',

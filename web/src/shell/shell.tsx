@@ -61,7 +61,7 @@ function useKeys(openPalette: () => void) {
         event.preventDefault()
         return openPalette()
       }
-      if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return
+      if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.composedPath()[0])) return
       const page = pages.find(({ key }) => key === event.key)
       if (page && Date.now() - pressed < PAIR_MS) void navigate({ to: page.to })
       pressed = event.key === 'g' ? Date.now() : 0
@@ -71,7 +71,8 @@ function useKeys(openPalette: () => void) {
   })
 }
 
-function isTyping(target: EventTarget | null): boolean {
+/** By the innermost element, also of one in a shadow root. */
+function isTyping(target: EventTarget | undefined): boolean {
   return (
     target instanceof HTMLElement && target.closest('input, textarea, select, dialog, [contenteditable=true]') !== null
   )
