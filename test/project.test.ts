@@ -1,6 +1,6 @@
 // `runloom init` and `runloom doctor` as a user has them: real processes, what they write and say, their exit codes.
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -106,6 +106,21 @@ mcp_servers:
   for (const [index, pattern] of expected.entries()) assert.match(wrong[index] ?? '', pattern)
   assert.ok(lines.includes('✔ MCP server here: node'))
   assert.equal(lines.at(-1), '4 things are wrong')
+})
+
+test('doctor loads the tools that the configuration names', async () => {
+  const cwd = emptyFolder()
+  const configure = (...names: string[]) =>
+    writeFileSync(join(cwd, 'runloom.yaml'), `tools:${names.map(name => `\n  - use: ./tools.ts:${name}`).join('')}`)
+  copyFileSync(join(import.meta.dirname, 'fixtures/agent/tools.ts'), join(cwd, 'tools.ts'))
+  configure('all')
+  const good = await doctor(cwd)
+  assert.deepEqual([good.code, good.lines.includes('✔ tools: search, remove')], [0, true], good.lines.join('\n'))
+  configure('search', 'missing')
+  const bad = await doctor(cwd)
+  assert.equal(bad.code, 1)
+  const wrong = '✖ tools[1].use: ./tools.ts:missing: no export "missing"; it exports all, changing, notATool, search'
+  assert.ok(bad.lines.includes(wrong), bad.lines.join('\n'))
 })
 
 test('doctor tells the faults of a configuration with their places', async () => {

@@ -4,12 +4,14 @@ import { constants } from 'node:fs'
 import { access } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { delimiter, dirname, join, relative, resolve } from 'node:path'
+import { functionTools } from '../agent/function-tools.ts'
 import { ChatModels } from '../agent/models.ts'
 import { type Config, ConfigError, type Flags, publishEnvironment, readConfig } from '../config.ts'
 import { openDatabase } from '../db/database.ts'
 import { lookAtSchema, NEWEST_SCHEMA } from '../db/migrate.ts'
 import { openSqliteReadOnly } from '../db/sqlite.ts'
 import { loadGraphs } from '../graph/load.ts'
+import { SourceFiles } from '../graph/source-files.ts'
 
 /** What a check found: all is well, something is wrong, or something is worth knowing. */
 type Sign = '✔' | '✖' | '–'
@@ -46,6 +48,7 @@ const CHECKS: ((config: Config, online: boolean) => Promise<Finding[]>)[] = [
   dataFolder,
   models,
   mcpServers,
+  tools,
   graphs,
   port,
 ]
@@ -134,6 +137,20 @@ async function mcpServers({ agent, env }: Config, online: boolean): Promise<Find
       }
     }),
   )
+}
+
+/** As at the start, which the first that cannot be loaded would stop. */
+async function tools({ agent }: Config): Promise<Finding[]> {
+  if (agent.tools.length === 0) return []
+  const sources = new SourceFiles()
+  try {
+    const found = await functionTools(agent.tools, specifier => sources.importFrom(agent.folder, specifier))
+    return [['✔', `tools: ${found.tools.map(({ name }) => name).join(', ')}`]]
+  } catch (error) {
+    return [['✖', messageOf(error)]]
+  } finally {
+    sources.close()
+  }
 }
 
 async function graphs(config: Config): Promise<Finding[]> {

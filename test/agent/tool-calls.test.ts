@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { AIMessage, HumanMessage, ToolMessage } from '@langchain/core/messages'
 import { withResults } from '../../src/agent/tool-results.ts'
-import type { ChatRequest } from '../support/openai-server.ts'
+import type { ChatRequest, ScriptedReply } from '../support/openai-server.ts'
 import { startAgent, textOf } from './harness.ts'
 
 const call = (id: string) => ({ id, name: 'calculate', args: {} })
@@ -77,4 +77,16 @@ test('calls that differ are no loop', async t => {
     file: { agent: { loop_warn: 2, loop_stop: 3 } },
   })
   assert.equal((await ask('go')).last, 'done')
+})
+
+test('arguments that do not fit are told to the model, without where in the code that was found', async t => {
+  const calls = [{ name: 'calculate', args: { sum: '2 + 3' } }]
+  const script = ({ messages }: ChatRequest): ScriptedReply =>
+    messages.at(-1)?.role === 'tool' ? { text: 'I see' } : { calls }
+  const { ask } = await startAgent(t, { script })
+  const { values } = await ask('2 + 3?')
+  const told = values.messages.find(message => ToolMessage.isInstance(message))
+  assert.equal(told?.status, 'error')
+  assert.match(told.text, /did not match expected schema.+at expression/s)
+  assert.doesNotMatch(told.text, /node_modules|file:/)
 })
