@@ -72,7 +72,13 @@ function Shown({ assistant }: { assistant: Assistant }) {
           {assistant.description && <p className="mb-3 max-w-prose">{assistant.description}</p>}
           <dl className="grid grid-cols-[5.5rem_1fr] items-center gap-y-1.5">
             <Fact name="Graph">
-              <code className="text-xs">{assistant.graph_id}</code>
+              <Link
+                to="/graph"
+                search={{ assistant: assistant.assistant_id }}
+                className="font-mono text-xs text-accent hover:underline"
+              >
+                {assistant.graph_id}
+              </Link>
             </Fact>
             <Fact name="Kind">
               {system ? <Badge>system</Badge> : <Badge tone="good">own</Badge>}
