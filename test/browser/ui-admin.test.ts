@@ -192,7 +192,12 @@ test('these pages are accessible in both themes, and fit a narrow screen', { ski
     }
     await page.goto(`${server.url}/ui/assistants`)
     await page.getByRole('link', { name: 'echo' }).click()
-    await page.getByRole('table', { includeHidden: true }).waitFor()
+    await page.getByRole('heading', { name: 'echo', level: 1 }).waitFor()
+    await page
+      .getByRole('table', { name: 'Versions' })
+      .or(page.getByRole('region', { name: 'Versions' }))
+      .first()
+      .waitFor()
     await assertAccessible(page)
     await assertNoSidewaysScroll(page)
   }

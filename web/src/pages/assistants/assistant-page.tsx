@@ -24,15 +24,13 @@ export default function AssistantPage() {
     queryKey: ['assistants', assistantId],
     queryFn: () => currentClient().assistants.get(assistantId),
   })
-  if (assistant.isPending) return <Spinner label="Reading the assistant" />
-  if (assistant.isError) {
-    return (
-      <PageFrame title="Assistant">
-        <ErrorNote error={assistant.error} onRetry={() => void assistant.refetch()} />
-      </PageFrame>
-    )
-  }
-  return <Shown key={assistantId} assistant={assistant.data} />
+  if (assistant.data) return <Shown key={assistantId} assistant={assistant.data} />
+  return (
+    <PageFrame title="Assistant">
+      {assistant.isPending && <Spinner label="Reading the assistant" />}
+      {assistant.isError && <ErrorNote error={assistant.error} onRetry={() => void assistant.refetch()} />}
+    </PageFrame>
+  )
 }
 
 function Shown({ assistant }: { assistant: Assistant }) {
