@@ -190,7 +190,7 @@ forEachServer(
       assert.equal(all.steps.length, 6)
       assert.deepEqual(
         all.plan_json.nodes.map(({ id }: { id: string }) => id),
-        ['each'],
+        ['each', 'list'],
       )
     })
 

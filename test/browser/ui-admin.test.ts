@@ -1,5 +1,6 @@
 // The pages about what a server keeps, against a real one: assistants, crons, the store, webhooks.
 import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -147,6 +148,29 @@ test('webhooks: a delivery is listed with its answer, and sent again', { skip },
   assert.equal(calls, 2)
 })
 
+test('the overview counts what ran, and is honest about metrics that are off', { skip }, async t => {
+  const page = await open(t, '/overview')
+  const { runs, threads } = clientOf(server.url)
+  const { thread_id } = await threads.create()
+  await runs.wait(thread_id, 'echo', { input: { messages: [{ role: 'user', content: 'hello' }] } })
+  await page.getByText(/[1-9]\d* succeeded/).waitFor()
+  await page.locator('dl > div', { hasText: 'Running' }).getByText(/^\d+$/).waitFor()
+  await page
+    .locator('dl > div', { hasText: 'Oldest wait' })
+    .getByText(/^\d\S* s$/)
+    .waitFor()
+  await page.getByRole('link', { name: 'Failed' }).click()
+  await page.waitForURL(/\/runs\?status=error/)
+  const without = join(folder.path, 'without-metrics.json')
+  writeFileSync(without, JSON.stringify({ http: { disable_meta: true } }))
+  const silent = await startServer({ database_url: `sqlite:${join(folder.path, 'silent.db')}`, config: without })
+  t.after(() => silent.stop())
+  const other = await openUi(t, browser, `${silent.url}/ui/overview`, { refused: /404/ })
+  await other.getByText('This server gives no metrics').waitFor()
+  await other.getByText('Nothing ran in the last day').waitFor()
+  await assertAccessible(other)
+})
+
 test('these pages are accessible in both themes, and fit a narrow screen', { skip }, async t => {
   const client = clientOf(server.url)
   await client.store.putItem(['a', 'long-namespace-of-somebody', 'notes'], 'k'.repeat(80), { text: 'x'.repeat(400) })
@@ -156,6 +180,7 @@ test('these pages are accessible in both themes, and fit a narrow screen', { ski
     const page = await open(t, '/assistants', { colorScheme, viewport: NARROW })
     for (const [path, shown] of [
       ['/assistants', page.getByRole('table')],
+      ['/overview', page.getByText('Following')],
       ['/crons', page.getByText('Run now')],
       ['/store', page.getByRole('table')],
       ['/webhooks', page.getByRole('heading', { name: 'Webhooks' })],
@@ -167,7 +192,12 @@ test('these pages are accessible in both themes, and fit a narrow screen', { ski
     }
     await page.goto(`${server.url}/ui/assistants`)
     await page.getByRole('link', { name: 'echo' }).click()
-    await page.getByRole('table', { includeHidden: true }).waitFor()
+    await page.getByRole('heading', { name: 'echo', level: 1 }).waitFor()
+    await page
+      .getByRole('table', { name: 'Versions' })
+      .or(page.getByRole('region', { name: 'Versions' }))
+      .first()
+      .waitFor()
     await assertAccessible(page)
     await assertNoSidewaysScroll(page)
   }

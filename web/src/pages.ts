@@ -4,6 +4,7 @@ import {
   Activity,
   Bot,
   CalendarClock,
+  ChartNoAxesCombined,
   Database,
   type LucideIcon,
   MessagesSquare,
@@ -34,6 +35,13 @@ export const pages: Page[] = [
     to: '/chat',
     key: 'c',
     routes: { '/chat/{-$threadId}': () => import('./pages/chat/chat-page.tsx') },
+  },
+  {
+    label: 'Overview',
+    icon: ChartNoAxesCombined,
+    to: '/overview',
+    key: 'v',
+    routes: { '/overview': () => import('./pages/overview/overview-page.tsx') },
   },
   {
     label: 'Runs',

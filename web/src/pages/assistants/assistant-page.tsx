@@ -24,15 +24,13 @@ export default function AssistantPage() {
     queryKey: ['assistants', assistantId],
     queryFn: () => currentClient().assistants.get(assistantId),
   })
-  if (assistant.isPending) return <Spinner label="Reading the assistant" />
-  if (assistant.isError) {
-    return (
-      <PageFrame title="Assistant">
-        <ErrorNote error={assistant.error} onRetry={() => void assistant.refetch()} />
-      </PageFrame>
-    )
-  }
-  return <Shown key={assistantId} assistant={assistant.data} />
+  if (assistant.data) return <Shown key={assistantId} assistant={assistant.data} />
+  return (
+    <PageFrame title="Assistant">
+      {assistant.isPending && <Spinner label="Reading the assistant" />}
+      {assistant.isError && <ErrorNote error={assistant.error} onRetry={() => void assistant.refetch()} />}
+    </PageFrame>
+  )
 }
 
 function Shown({ assistant }: { assistant: Assistant }) {
@@ -72,7 +70,13 @@ function Shown({ assistant }: { assistant: Assistant }) {
           {assistant.description && <p className="mb-3 max-w-prose">{assistant.description}</p>}
           <dl className="grid grid-cols-[5.5rem_1fr] items-center gap-y-1.5">
             <Fact name="Graph">
-              <code className="text-xs">{assistant.graph_id}</code>
+              <Link
+                to="/graph"
+                search={{ assistant: assistant.assistant_id }}
+                className="font-mono text-xs text-accent hover:underline"
+              >
+                {assistant.graph_id}
+              </Link>
             </Fact>
             <Fact name="Kind">
               {system ? <Badge>system</Badge> : <Badge tone="good">own</Badge>}

@@ -100,7 +100,7 @@ export function EditDialog({ assistant, onClose, onDone }: EditDialogProps) {
             onChange={event => setDescription(event.target.value)}
           />
         </div>
-        <JsonField object label="Config" rows={4} value={config} onChange={setConfig} placeholder={EXAMPLE} />
+        <JsonField object label="Config" rows={4} value={config} onChange={setConfig} />
         <JsonField object label="Context" rows={3} value={context} onChange={setContext} />
         <JsonField object label="Metadata" rows={3} value={metadata} onChange={setMetadata} />
         {assistant && (
@@ -118,8 +118,6 @@ export function EditDialog({ assistant, onClose, onDone }: EditDialogProps) {
   )
 }
 
-const EXAMPLE = '{"configurable": {"model": "openai:gpt-5-mini"}}'
-
 function textOf(value: unknown): string {
-  return value && Object.keys(value).length > 0 ? JSON.stringify(value, null, 2) : ''
+  return JSON.stringify(value ?? {}, null, 2)
 }

@@ -13,10 +13,10 @@ const LABEL = 'mb-1 block text-xs text-muted'
 const SHOWN_DATES = 3
 
 const SCHEDULES = [
-  { schedule: '0 9 * * 1-5', label: 'Weekdays at 9:00' },
-  { schedule: '0 9 * * 1', label: 'Mondays at 9:00' },
+  { schedule: '0 9 * * 1-5', label: 'Weekdays 9:00' },
+  { schedule: '0 9 * * 1', label: 'Mondays 9:00' },
   { schedule: '0 * * * *', label: 'Every hour' },
-  { schedule: '*/15 * * * *', label: 'Every 15 minutes' },
+  { schedule: '*/15 * * * *', label: 'Every 15 min' },
 ]
 
 export function CronDialog({ onClose }: { onClose: () => void }) {
@@ -73,7 +73,7 @@ export function CronDialog({ onClose }: { onClose: () => void }) {
         <div className="grid gap-3 sm:grid-cols-2">
           <div>
             <label htmlFor={`${id}schedule`} className={LABEL}>
-              Schedule: minute, hour, day, month, weekday
+              Schedule, as cron has it
             </label>
             <input
               id={`${id}schedule`}
@@ -108,7 +108,7 @@ export function CronDialog({ onClose }: { onClose: () => void }) {
         </div>
         <div className="flex flex-wrap gap-2">
           {SCHEDULES.map(one => (
-            <Button key={one.label} className="h-7 px-2.5 text-xs" onClick={() => setSchedule(one.schedule)}>
+            <Button key={one.label} onClick={() => setSchedule(one.schedule)}>
               {one.label}
             </Button>
           ))}

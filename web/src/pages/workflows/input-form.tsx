@@ -85,7 +85,13 @@ function Field({ input, text, onChange }: { input: InputDeclaration; text: strin
   }
   if (type === 'object' || type === 'array') {
     return (
-      <JsonField label={`${label}, as JSON`} rows={3} value={text} onChange={onChange} object={type === 'object'} />
+      <JsonField
+        label={`${label}, as JSON`}
+        rows={3}
+        value={text}
+        onChange={onChange}
+        object={type === 'object' && text.trim() !== ''}
+      />
     )
   }
   const { wrong } = valueFrom(input, text)

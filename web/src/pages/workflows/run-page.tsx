@@ -23,15 +23,13 @@ type Node = WorkflowRun['nodes'][number]
 export default function WorkflowRunPage() {
   const { runId = '' } = useParams({ strict: false }) as { runId?: string }
   const run = useQuery({ queryKey: runKey(runId), queryFn: () => workflows().get(runId, { include: ['plan'] }) })
-  if (run.isPending) return <Spinner label="Reading the run" />
-  if (run.isError) {
-    return (
-      <PageFrame title="Workflow run" note={<Back />}>
-        <ErrorNote error={run.error} onRetry={() => void run.refetch()} />
-      </PageFrame>
-    )
-  }
-  return <Shown key={runId} run={run.data} />
+  if (run.data) return <Shown key={runId} run={run.data} />
+  return (
+    <PageFrame title="Workflow run" note={<Back />}>
+      {run.isPending && <Spinner label="Reading the run" />}
+      {run.isError && <ErrorNote error={run.error} onRetry={() => void run.refetch()} />}
+    </PageFrame>
+  )
 }
 
 function Shown({ run }: { run: WorkflowRun }) {
