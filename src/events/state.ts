@@ -116,8 +116,8 @@ export class StateTexts {
     try {
       yield* rendered
     } catch (error) {
-      const [head] = await this.#db.run(readHeads, [run_id])
-      if (head) throw error
+      const heads = await this.#db.run(readHeads, [run_id]).catch(() => undefined) // it may be what failed
+      if (heads?.length !== 0) throw error
     }
   }
 

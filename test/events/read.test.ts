@@ -84,6 +84,22 @@ forEachDatabase('reading the log', open => {
     assert.deepEqual(await render(rollBack), [])
   })
 
+  test('what ends a reader is told as it was, also where the database is closed by then', async () => {
+    const other = await core.again()
+    const texts = new StateTexts(other.db)
+    async function* closing(): AsyncGenerator<string> {
+      yield 'shown'
+      await other.close()
+      throw new Closing()
+    }
+    const seen: string[] = []
+    const reading = async () => {
+      for await (const text of texts.untilErased('a run', closing())) seen.push(text)
+    }
+    await assert.rejects(reading, Closing)
+    assert.deepEqual(seen, ['shown'])
+  })
+
   test('a long run is read in pages', async () => {
     const run_id = await endedRun(2_500)
     const sizes: number[] = []
