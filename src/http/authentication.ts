@@ -21,11 +21,21 @@ export function authentication(authenticate: Authenticate | undefined, mount_pre
     return OPEN.test(path) || (/^\/?$/.test(path) && wantsPage(request))
   }
   return async (c, next) => {
-    const acting = (c.env as { [ACTING]?: User } | undefined)?.[ACTING]
+    const acting = actingIn(c)
     if (acting) c.set('user', acting)
     else if (authenticate && !open(c.req)) c.set('user', await authenticate(headOf(c.req.raw)))
     await next()
   }
+}
+
+/** Asks once more who sent the request, as it was sent; undefined for a call from inside, which nobody has to prove. */
+export function asksAgain(c: Context, authenticate: Authenticate): (() => Promise<void>) | undefined {
+  if (actingIn(c)) return undefined
+  return async () => c.set('user', await authenticate(headOf(c.req.raw)))
+}
+
+function actingIn(c: Context): User | undefined {
+  return (c.env as { [ACTING]?: User } | undefined)?.[ACTING]
 }
 
 /** The environment of a call that this process makes of itself, for somebody. */

@@ -9,6 +9,7 @@ import type { Face } from './face.ts'
 import type { Ports } from './ports.ts'
 import { requestFields } from './request-log.ts'
 import { eventualJson, sse } from './sse.ts'
+import { staying } from './staying.ts'
 
 interface Following {
   face: Face
@@ -39,14 +40,14 @@ export function streamRun(
   const frames = face.frames(ports, shown, { run, after, signal })
   // Relative to the client's base; the SDK reconnects there with its Last-Event-ID.
   c.header('location', `${face.runPath(run, how.onThread)}/stream`)
-  return sse(frames, { heartbeat_ms: ports.heartbeat_ms, headers: headersOf(c), onGone })
+  return sse(frames, { ...staying(ports, c, run.thread_id), headers: headersOf(c), onGone })
 }
 
 /** The run's result as JSON once it has ended. */
 export function waitForRun(ports: Ports, c: Context, run: Run, { face, ...how }: Following): Response {
   const { signal, onGone } = leaving(ports, c, run, how)
   const result = ports.log.ended(run.run_id, signal).then(() => face.result(ports, run))
-  return eventualJson(result, { heartbeat_ms: ports.heartbeat_ms, headers: headersOf(c), onGone })
+  return eventualJson(result, { ...staying(ports, c, run.thread_id), headers: headersOf(c), onGone })
 }
 
 /** A cursor is the `seq` of the last event seen; what is not one ("-1", foreign ids) means from the start. */

@@ -33,8 +33,10 @@ export function gatewayRoutes(ports: Ports): Hono {
     parse(threadId, c.req.param('thread_id'), 'thread_id')
     await next()
   })
-  for (const routes of [gatewayMemoryRoutes, gatewaySkillRoutes, gatewayMcpRoutes]) app.route('/', routes(ports))
-  const onThreads = [
+  const besidesRuns = [
+    gatewayMemoryRoutes,
+    gatewaySkillRoutes,
+    gatewayMcpRoutes,
     gatewayDataRoutes,
     gatewayModelRoutes,
     gatewayUploadRoutes,
@@ -42,7 +44,7 @@ export function gatewayRoutes(ports: Ports): Hono {
     gatewayUiRoutes,
     gatewayReplayRoutes,
   ]
-  if (!disable_threads) for (const routes of onThreads) app.route('/', routes(ports))
+  if (!disable_threads) for (const routes of besidesRuns) app.route('/', routes(ports))
   if (disable_runs) app.all('/threads/:thread_id/runs/*', off('disable_runs'))
   else app.route('/', threadRunRoutes(ports))
   if (disable_threads) app.all('/threads/*', off('disable_threads'))

@@ -12,6 +12,8 @@ const STREAM_HEADERS = {
 
 export interface StayOpen {
   heartbeat_ms: number
+  /** Where access may end before the response does. */
+  recheck?: { every_ms: number; mayStay: () => Promise<boolean> }
   headers?: Record<string, string>
   /** Called once if the client goes before the response is complete. */
   onGone: () => void
@@ -21,13 +23,13 @@ export interface StayOpen {
  * Frames as server-sent events; those of one batch leave in one write. `: heartbeat` comments fill silences: a line alone,
  * because the SDK takes an empty line for an event of its own once it has seen an id.
  */
-export function sse(frames: AsyncGenerator<Frame[]>, { heartbeat_ms, headers, onGone }: StayOpen): Response {
+export function sse(frames: AsyncGenerator<Frame[]>, { headers, ...open }: StayOpen): Response {
   const next = async () => {
     const { value, done } = await frames.next()
     return done ? undefined : value.map(frameText).join('')
   }
   const texts = { next, return: () => frames.return(undefined) }
-  const stream = keptAlive(texts, ': heartbeat\n', heartbeat_ms, onGone)
+  const stream = keptAlive(texts, ': heartbeat\n', open)
   return new Response(stream, { headers: { ...STREAM_HEADERS, ...headers } })
 }
 
@@ -37,7 +39,7 @@ export function sse(frames: AsyncGenerator<Frame[]>, { heartbeat_ms, headers, on
  */
 export function ndjson(
   batches: AsyncGenerator<{ json: string }[]>,
-  { heartbeat_ms, headers, onGone, live }: StayOpen & { live: boolean },
+  { headers, live, ...open }: StayOpen & { live: boolean },
 ): Response {
   let first = live
   const next = async () => {
@@ -48,19 +50,19 @@ export function ndjson(
     const { value, done } = await batches.next()
     return done ? undefined : value.map(line => `${line.json}\n`).join('')
   }
-  const stream = keptAlive({ next, return: () => batches.return(undefined) }, '\n', heartbeat_ms, onGone)
+  const stream = keptAlive({ next, return: () => batches.return(undefined) }, '\n', open)
   return new Response(stream, { headers: { ...STREAM_HEADERS, ...headers, 'content-type': 'application/x-ndjson' } })
 }
 
 /** A JSON text that is not ready yet; newlines fill the wait, which every JSON parser skips. */
-export function eventualJson(text: Promise<string>, { heartbeat_ms, headers, onGone }: StayOpen): Response {
+export function eventualJson(text: Promise<string>, { headers, ...open }: StayOpen): Response {
   let rest: Promise<string> | undefined = text
   const next = () => {
     const first = rest
     rest = undefined
     return first ?? Promise.resolve(undefined)
   }
-  const stream = keptAlive({ next, return: () => Promise.resolve() }, '\n', heartbeat_ms, onGone)
+  const stream = keptAlive({ next, return: () => Promise.resolve() }, '\n', open)
   return new Response(stream, { headers: { 'content-type': 'application/json', ...headers } })
 }
 
@@ -76,34 +78,51 @@ interface Texts {
   return: () => Promise<unknown>
 }
 
-function keptAlive(texts: Texts, filler: string, heartbeat_ms: number, onGone: () => void): ReadableStream<Uint8Array> {
-  let timer: NodeJS.Timeout
+function keptAlive(
+  texts: Texts,
+  filler: string,
+  { heartbeat_ms, recheck, onGone }: Omit<StayOpen, 'headers'>,
+): ReadableStream<Uint8Array> {
+  let beating: NodeJS.Timeout
+  let checking: NodeJS.Timeout | undefined
   const fill = encoder.encode(filler)
+  const still = () => {
+    clearInterval(beating)
+    clearInterval(checking)
+    checking = undefined
+  }
+  const leave = () => {
+    still()
+    onGone()
+    texts.return().catch(() => {}) // the generator's `finally` lets go of the log
+  }
   return new ReadableStream<Uint8Array>(
     {
       start(controller) {
-        timer = setInterval(() => {
+        // Neither may keep a process that embeds the server, for a response that nobody reads.
+        beating = setInterval(() => {
           if ((controller.desiredSize ?? 0) > 0) controller.enqueue(fill) // a slow client has enough to read
-        }, heartbeat_ms)
-        timer.unref() // a response that nobody reads must not keep a process that embeds the server
+        }, heartbeat_ms).unref()
+        if (!recheck) return
+        checking = setInterval(async () => {
+          if ((await recheck.mayStay()) || !checking) return
+          leave()
+          controller.error(new Error('who reads this may not any more'))
+        }, recheck.every_ms).unref()
       },
       async pull(controller) {
         try {
           const text = await texts.next()
-          timer.refresh()
+          beating.refresh()
           if (text !== undefined) return controller.enqueue(encoder.encode(text))
-          clearInterval(timer)
+          still()
           controller.close()
         } catch (error) {
-          clearInterval(timer)
+          still()
           controller.error(error)
         }
       },
-      cancel() {
-        clearInterval(timer)
-        onGone()
-        texts.return().catch(() => {}) // the generator's `finally` lets go of the log
-      },
+      cancel: leave,
     },
     { highWaterMark: 1 },
   )

@@ -14,6 +14,7 @@ import { userOf } from './authentication.ts'
 import { parse } from './errors.ts'
 import type { Ports } from './ports.ts'
 import { sse } from './sse.ts'
+import { staying } from './staying.ts'
 
 /** `run_modes`: what each run was asked to stream. `lifecycle`: its start and end. `state_update`: the state after it. */
 type Modes = ReadonlySet<string>
@@ -29,7 +30,7 @@ export function threadStreamRoutes(ports: Ports) {
     const frames = follow(ports, key, cursorOf(c.req.header('last-event-id'), now), modes, gone.signal)
     const query = [...modes].map(mode => `stream_mode=${mode}`).join('&')
     const headers = { location: `/threads/${thread_id}/stream?${query}` }
-    return sse(frames, { heartbeat_ms: ports.heartbeat_ms, headers, onGone: () => gone.abort() })
+    return sse(frames, { ...staying(ports, c, thread_id), headers, onGone: () => gone.abort() })
   })
 }
 

@@ -11,6 +11,7 @@ import { readTasks } from '../workflow/tasks.ts'
 import { permit } from './access.ts'
 import type { Ports } from './ports.ts'
 import { ndjson, sse } from './sse.ts'
+import { staying } from './staying.ts'
 import { acceptWorkflowRun } from './workflow-accept.ts'
 import { runFor } from './workflow-access.ts'
 import { json } from './workflows.ts'
@@ -89,7 +90,7 @@ async function events(ports: Ports, c: Context): Promise<Response> {
     : stored(ports, run.run_id, reading.after_seq)
   const found = lines(ports.db, key, log, reading)
   const headers = Object.fromEntries(c.res.headers)
-  const open = { heartbeat_ms: ports.heartbeat_ms, headers, onGone: () => gone.abort() }
+  const open = { ...staying(ports, c, run.thread_id), headers, onGone: () => gone.abort() }
   if (c.req.header('accept')?.includes('text/event-stream')) {
     return sse(frames(found), open)
   }

@@ -147,6 +147,24 @@ forEachDatabase('owners', open => {
     assert.doesNotMatch(await response.text(), /step|run_id/)
   })
 
+  test('threads: what is open when a thread is given away ends', async () => {
+    const { thread_id } = await alice.threads.create()
+    const { run_id } = await alice.runs.create(thread_id, 'steps', { input: { count: 1 }, afterSeconds: 3_600 })
+    const run = `/threads/${thread_id}/runs/${run_id}`
+    const headers = { authorization: 'Bearer alice' }
+    const open = [`${run}/stream`, `${run}/join`].map(path =>
+      server.runtime.app.fetch(new Request(`http://runloom.test${path}`, { headers })),
+    )
+    const responses = await Promise.all(open)
+    assert.deepEqual(
+      responses.map(response => response.status),
+      [200, 200],
+    )
+    await server.runtime.db.run(patchThread, { thread_id, metadata: '{"owner":"bob"}' })
+    await Promise.all(responses.map(response => assert.rejects(response.text(), /may not any more/)))
+    assert.equal((await bob.runs.get(thread_id, run_id)).status, 'pending')
+  })
+
   test('threads: pruning to the latest leaves another’s history', async () => {
     const { thread_id } = await alice.threads.create()
     await alice.runs.wait(thread_id, 'steps', { input: { count: 2 } })

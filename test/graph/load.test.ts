@@ -214,10 +214,12 @@ test('a graph can be registered, with an agent unwrapped', async () => {
   assert.throws(() => graphs.register('x', {}), /is no graph/)
 })
 
-test('a failed graph is not hidden by a registered one of the same name', async () => {
+test('a graph that is registered takes the place of one that failed', async () => {
   const graphs = await loadGraphs({ agent: fixture('throws.ts', 'graph') })
-  graphs.register('agent', leadAgent({ model: new OfflineModel() }))
   await assert.rejects(graphs.get('agent', {}), { code: 'unsupported', message: /OPENAI_API_KEY is not set/ })
+  graphs.register('agent', leadAgent({ model: new OfflineModel() }))
+  assert.equal((await graphs.get('agent', {})).lg_is_pregel, true)
+  assert.equal(graphs.failures.size, 0)
 })
 
 test('descriptions come from the configuration', async () => {
