@@ -40,8 +40,9 @@ function Shown({ assistant }: { assistant: Assistant }) {
   const remove = useMutation({
     mutationFn: () => currentClient().assistants.delete(assistant.assistant_id),
     onSuccess: async () => {
+      // The list is read again before it is shown, and this one is not asked for any more.
+      await queries.invalidateQueries({ queryKey: ['assistants', 'all'], refetchType: 'all' })
       await navigate({ to: '/assistants' })
-      await queries.invalidateQueries({ queryKey: ['assistants'] })
     },
   })
   const system = isSystem(assistant)

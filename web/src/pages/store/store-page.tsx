@@ -122,7 +122,7 @@ function columnsFor(onOpen: (item: Item) => void): Column<Item>[] {
       cell: item => (
         <button
           type="button"
-          className="max-w-60 rounded-sm text-left font-mono text-xs font-medium break-all text-accent hover:underline"
+          className="max-w-60 min-w-20 rounded-sm text-left font-mono text-xs font-medium break-all text-accent hover:underline"
           onClick={() => onOpen(item)}
         >
           {item.key}

@@ -20,8 +20,10 @@ export interface LiveRun {
 
 const EMPTY: LiveRun = { nodes: new Map() }
 
-/** After these the rest of what is known of the run has changed. */
-const TURNS = /^run_|^node_(waiting|succeeded|failed|tool_result|user_answer)$/
+/** After these what the run waits for, or how it is, has changed. */
+const TURNS = /^run_|^node_(waiting|tool_result|user_answer)$/
+/** After these what is known of a node has changed; there may be thousands, so one question at a time is enough. */
+const ENDS = /^node_(succeeded|failed)$/
 
 export const runKey = (run_id: string) => ['workflow runs', run_id]
 
@@ -32,23 +34,31 @@ export function useLiveRun(run_id: string): { live: LiveRun; broken: unknown } {
   const queries = useQueryClient()
   useEffect(() => {
     const gone = new AbortController()
-    let run = EMPTY
+    const nodes = new Map<string, LiveNode>()
+    let error: string | undefined
     let frame = 0
     const show = () => {
       frame = 0
-      setLive(run)
+      setLive({ nodes: new Map(nodes), ...(error !== undefined && { error }) })
     }
+    const refresh = (cancelRefetch: boolean) =>
+      void queries.invalidateQueries({ queryKey: runKey(run_id) }, { cancelRefetch })
     const follow = async () => {
       const events = await workflows().streamEvents(run_id, { signal: gone.signal })
       for await (const event of events) {
-        run = withEvent(run, event)
+        if (event.type === 'run_failed' || event.type === 'run_canceled') error = event.error.message
+        if ('node_id' in event) {
+          const before = nodes.get(event.node_id) ?? { state: 'running', text: '' }
+          nodes.set(event.node_id, nodeAfter(before, event))
+        }
         frame ||= requestAnimationFrame(show)
-        if (TURNS.test(event.type)) void queries.invalidateQueries({ queryKey: runKey(run_id) })
+        if (TURNS.test(event.type)) refresh(true)
+        else if (ENDS.test(event.type)) refresh(false)
       }
     }
     setLive(EMPTY)
-    follow().catch(error => {
-      if (!gone.signal.aborted) setBroken(error)
+    follow().catch(reason => {
+      if (!gone.signal.aborted) setBroken(reason)
     })
     return () => {
       gone.abort()
@@ -56,14 +66,6 @@ export function useLiveRun(run_id: string): { live: LiveRun; broken: unknown } {
     }
   }, [run_id, queries])
   return { live, broken }
-}
-
-function withEvent(run: LiveRun, event: WorkflowEvent): LiveRun {
-  if (event.type === 'run_failed' || event.type === 'run_canceled') return { ...run, error: event.error.message }
-  if (!('node_id' in event)) return run
-  const before = run.nodes.get(event.node_id) ?? { state: 'running', text: '' }
-  const nodes = new Map(run.nodes).set(event.node_id, nodeAfter(before, event))
-  return { ...run, nodes }
 }
 
 function nodeAfter(node: LiveNode, event: WorkflowEvent): LiveNode {
