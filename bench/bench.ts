@@ -8,6 +8,7 @@ import { runInNewContext } from 'node:vm'
 import * as cases from './cases.ts'
 import { deltas } from './deltas.ts'
 import type { Figure } from './measure.ts'
+import { page } from './page-cases.ts'
 import { peerTarget, postgresTarget, sqliteTarget, type Target } from './server.ts'
 import { longThread, replay } from './thread-cases.ts'
 import { workflows } from './workflow-cases.ts'
@@ -24,6 +25,7 @@ const CASES: Record<string, cases.Case> = {
   replay,
   deltas,
   workflows,
+  page,
 }
 /** Of these, the ones that are measured on Postgres. */
 const ON_POSTGRES = ['wait', 'first', 'cpu', 'flood', 'slow', 'thread', 'replay', 'workflows']
@@ -45,6 +47,7 @@ const SIZES: cases.Sizes = {
   deltas: 100_000,
   items: 1_000,
   events: 10_000,
+  page_seconds: 60,
 }
 
 const GOALS: cases.Goals = {
@@ -61,6 +64,9 @@ const GOALS: cases.Goals = {
   replay: { of: 'value', least: 100_000 },
   deltas: { of: 'ratio', most: 2 },
   flat: { of: 'value', most: 1.5 },
+  'page: longest task': { of: 'value', most: 100 },
+  'page: heap growth': { of: 'value', most: 5 },
+  'page: run opens': { of: 'value', most: 1_000 },
 }
 const POSTGRES_GOALS: cases.Goals = {
   'no-op wait p50': { of: 'ratio', most: 8 },

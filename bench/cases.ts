@@ -23,9 +23,11 @@ export interface Sizes {
   turns: number
   replay: number
   deltas: number
-  /** Nodes of a fan-out and of a chain, and events of the longest run, of workflows. */
+  /** Nodes of a fan-out and of a chain, and events of the longest run, of workflows; events of the run that the page opens. */
   items: number
   events: number
+  /** How long an answer is streamed to the web page. */
+  page_seconds: number
 }
 
 export type Case = (target: Target, sizes: Sizes, goals: Goals) => Promise<Figure[]>

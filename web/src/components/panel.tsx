@@ -1,7 +1,8 @@
 // A page's head and body, and panels in it.
 import type { ReactNode } from 'react'
+import { usePageTitle } from './page-title.ts'
 
-/** The frame of every page: a title, what can be done, and a body that scrolls by itself. */
+/** The frame of every page: a title, which the tab has, too, what can be done, and a body that scrolls by itself. */
 export function PageFrame({
   title,
   note,
@@ -13,6 +14,7 @@ export function PageFrame({
   actions?: ReactNode
   children: ReactNode
 }) {
+  usePageTitle(title)
   return (
     <div className="flex h-full min-h-0 flex-col">
       <header className="flex min-h-13 flex-wrap items-center gap-x-3 gap-y-2 border-b bg-surface px-4 py-2 max-md:pl-14 md:px-6">

@@ -24,8 +24,6 @@ export function Shell() {
     setDrawer(false)
     if (!first.current) main.current?.focus({ preventScroll: true })
     first.current = false
-    const page = pages.find(({ to }) => to === `/${section}`)
-    document.title = page ? `${page.label} · Runloom` : 'Runloom'
   }, [section])
 
   return (

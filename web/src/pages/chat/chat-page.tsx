@@ -6,6 +6,7 @@ import { Layers, PanelLeft, SquarePen, X } from 'lucide-react'
 import { useCallback, useState } from 'react'
 import { useClient } from '../../api.ts'
 import { IconButton } from '../../components/button.tsx'
+import { usePageTitle } from '../../components/page-title.ts'
 import { hasPage } from '../../pages.ts'
 import { Conversation } from './conversation.tsx'
 import { newId } from './drafts.ts'
@@ -87,6 +88,7 @@ function Thread({ thread_id, exists, onThreads }: ThreadProps) {
   )
   const named = titleOf({ metadata, extracted: { title, first: messages?.[0]?.content } })
   const words = named === UNTITLED ? 'New chat' : named
+  usePageTitle(words)
   return (
     <div className="flex min-w-0 flex-1 flex-col">
       <header className="flex min-h-13 items-center gap-2 border-b bg-surface px-4 max-md:pl-14">
