@@ -8,6 +8,7 @@ import { pruneThread } from '../../src/core/thread-prune.ts'
 import { threadStorage } from '../../src/core/thread-storage.ts'
 import { ThreadStates } from '../../src/graph/state.ts'
 import { StateCache } from '../../src/graph/state-cache.ts'
+import { ItemStore } from '../../src/graph/store.ts'
 import { forEachDatabase } from '../support/databases.ts'
 import { LIMITS, TestServer } from './harness.ts'
 
@@ -39,8 +40,8 @@ forEachDatabase('pruning a thread', open => {
   after(() => server.close())
 
   const states = () => {
-    const { db, graphs, texts, store } = server
-    return new ThreadStates({ db, graphs, texts, store: store as never, cache: new StateCache(), limits: LIMITS })
+    const { db, graphs, texts } = server
+    return new ThreadStates({ db, graphs, texts, store: new ItemStore(db), cache: new StateCache(), limits: LIMITS })
   }
   const log = async (thread_id: string) =>
     (JSON.parse(await states().get({ thread_id })) as { values: { log: string[] } }).values.log

@@ -44,7 +44,8 @@ type TracedEdge = Edge<{ points: { x: number; y: number }[]; label: string | und
 const nodeTypes = { step: Step }
 const edgeTypes = { traced: Traced }
 
-const FIT = { padding: 0.15, maxZoom: 1.25 }
+/** To the right are the buttons. */
+const FIT = { padding: { x: '64px', y: '24px' }, maxZoom: 1.25 } as const
 
 export function Picture(props: PictureProps) {
   return (
