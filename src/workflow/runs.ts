@@ -228,10 +228,12 @@ export const submitToolResults = transition(import.meta.url, 'submitToolResults'
   for (const result of results) {
     if (!open.delete(result.call_id)) continue
     const answer: Answer = { node_id, request_id, ...result }
-    yield sql`
-        insert into run_inputs (run_id, input_key, data, taken)
-        values (${run_id}, ${answerKey(answer)}, ${jsonText(answer)}, 0)`
-    accepted++
+    // The same answer was taken into the log since the steps were read here, where there is a conflict.
+    const inserted = yield* first(sql`
+      insert into run_inputs (run_id, input_key, data, taken)
+      values (${run_id}, ${answerKey(answer)}, ${jsonText(answer)}, 0)
+      on conflict (run_id, input_key) do nothing returning 1 as inserted`)
+    if (inserted) accepted++
   }
   if (accepted > 0 && run.status === 'pending') {
     yield sql`update runs set not_before = now_ms() where run_id = ${run_id}`
