@@ -2,7 +2,7 @@
 // opening a run of `events` events. A long task is one of 50 ms and more, during which the page answers nobody.
 import { Client } from '@langchain/langgraph-sdk'
 import type { Browser, Page } from 'playwright-core'
-import { startUi } from '../test/browser/ui.ts'
+import { browserForUi } from '../test/browser/ui.ts'
 import type { Case } from './cases.ts'
 import * as local from './local.ts'
 import { figure, median } from './measure.ts'
@@ -24,7 +24,7 @@ interface Opening {
 }
 
 export const page: Case = async (target, sizes, goals) => {
-  const browser = await startUi()
+  const browser = await browserForUi()
   if (typeof browser === 'string') {
     process.stderr.write(`The page was not measured: ${browser}\n`)
     return []

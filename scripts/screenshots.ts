@@ -3,7 +3,7 @@
 import { mkdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
-import { NARROW, startUi, WIDE } from '../test/browser/ui.ts'
+import { browserForUi, NARROW, WIDE } from '../test/browser/ui.ts'
 import { temporaryFolder } from '../test/support/server.ts'
 import { furnishedServer } from './screenshot-content.ts'
 
@@ -13,7 +13,7 @@ const IMAGES = join(import.meta.dirname, '../docs/images')
 const DARK = ['chat', 'run', 'workflow-run']
 const ON_A_TELEPHONE = ['chat']
 
-const browser = await startUi()
+const browser = await browserForUi()
 if (typeof browser === 'string') throw new Error(browser)
 const folder = temporaryFolder()
 const config = join(folder.path, 'langgraph.json')

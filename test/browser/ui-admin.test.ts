@@ -4,30 +4,23 @@ import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { after, before, type TestContext, test } from 'node:test'
-import type { Browser, Page } from 'playwright-core'
-import { clientOf, type ServerProcess, startServer, temporaryFolder } from '../support/server.ts'
+import { type TestContext, test } from 'node:test'
+import type { Page } from 'playwright-core'
+import { clientOf, startServer } from '../support/server.ts'
 import { PAGES } from './page.ts'
-import { assertAccessible, assertNoSidewaysScroll, NARROW, type OpenOptions, openUi, startUi, THEMES } from './ui.ts'
+import {
+  assertAccessible,
+  assertNoSidewaysScroll,
+  NARROW,
+  type OpenOptions,
+  openUi,
+  startUiAndServer,
+  THEMES,
+} from './ui.ts'
 
 const config = join(PAGES, 'langgraph.json')
 
-const started = await startUi()
-const skip = typeof started === 'string' && started
-if (skip) console.log(`Not run in a browser: ${skip}`)
-const browser = started as Browser
-let server: ServerProcess
-const folder = temporaryFolder()
-
-before(async () => {
-  if (!skip) server = await startServer({ database_url: `sqlite:${join(folder.path, 'runloom.db')}`, config })
-})
-after(async () => {
-  if (skip) return
-  await browser.close()
-  await server.stop()
-  folder.remove()
-})
+const { browser, skip, server, folder } = await startUiAndServer(config)
 
 const open = (t: TestContext, path: string, options: OpenOptions = {}): Promise<Page> =>
   openUi(t, browser, `${server.url}/ui${path}`, options)

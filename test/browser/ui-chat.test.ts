@@ -2,33 +2,26 @@
 // said stays text.
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
-import { after, before, type TestContext, test } from 'node:test'
-import type { Browser, Locator, Page } from 'playwright-core'
-import { clientOf, type ServerProcess, startServer, temporaryFolder } from '../support/server.ts'
+import { type TestContext, test } from 'node:test'
+import type { Locator, Page } from 'playwright-core'
+import { clientOf, startServer } from '../support/server.ts'
 import { PAGES } from './page.ts'
-import { assertAccessible, assertNoSidewaysScroll, NARROW, type OpenOptions, openUi, startUi, THEMES } from './ui.ts'
+import {
+  assertAccessible,
+  assertNoSidewaysScroll,
+  NARROW,
+  type OpenOptions,
+  openUi,
+  startUiAndServer,
+  THEMES,
+} from './ui.ts'
 
 const config = join(PAGES, 'langgraph.json')
 const WORDS = Array.from({ length: 40 }, (_, index) => `word${index}`).join(' ')
 const QUICK = `20ms ${WORDS}`
 const SLOW = `150ms ${WORDS}`
 
-const started = await startUi()
-const skip = typeof started === 'string' && started
-if (skip) console.log(`Not run in a browser: ${skip}`)
-const browser = started as Browser
-let server: ServerProcess
-const folder = temporaryFolder()
-
-before(async () => {
-  if (!skip) server = await startServer({ database_url: `sqlite:${join(folder.path, 'runloom.db')}`, config })
-})
-after(async () => {
-  if (skip) return
-  await browser.close()
-  await server.stop()
-  folder.remove()
-})
+const { browser, skip, server, folder } = await startUiAndServer(config)
 
 async function open(t: TestContext, assistant?: string, options: OpenOptions = {}): Promise<Page> {
   const page = await openUi(t, browser, `${server.url}/ui/chat/new`, options)

@@ -1,31 +1,11 @@
 // The page of graphs: an assistant's drawing, the graphs in it, and a run in it, live and afterwards.
 import assert from 'node:assert/strict'
-import { join } from 'node:path'
-import { after, before, test } from 'node:test'
-import type { Client } from '@langchain/langgraph-sdk'
-import type { Browser, Page } from 'playwright-core'
+import { test } from 'node:test'
+import type { Page } from 'playwright-core'
 import { say } from '../api/harness.ts'
-import { clientOf, type ServerProcess, startServer, temporaryFolder } from '../support/server.ts'
-import { assertAccessible, assertNoSidewaysScroll, NARROW, openUi, startUi, THEMES } from './ui.ts'
+import { assertAccessible, assertNoSidewaysScroll, NARROW, openUi, startUiAndServer, THEMES } from './ui.ts'
 
-const started = await startUi()
-const skip = typeof started === 'string' && started
-if (skip) console.log(`Not run in a browser: ${skip}`)
-const browser = started as Browser
-
-let server: ServerProcess
-let client: Client
-const folder = temporaryFolder()
-
-before(async () => {
-  if (skip) return
-  server = await startServer({ database_url: `sqlite:${join(folder.path, 'runloom.db')}` })
-  client = clientOf(server.url)
-})
-after(async () => {
-  if (!skip) await Promise.all([server.stop(), browser.close()])
-  folder.remove()
-})
+const { browser, skip, server, client } = await startUiAndServer()
 
 const picture = (page: Page) => page.getByRole('region', { name: 'Picture' })
 const words = (page: Page) => page.getByRole('list', { name: 'Nodes' }).getByRole('listitem')

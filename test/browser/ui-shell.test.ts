@@ -2,21 +2,14 @@
 import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, type TestContext, test } from 'node:test'
-import type { Browser } from 'playwright-core'
+import { type TestContext, test } from 'node:test'
 import { PAGE } from '../../scripts/page.ts'
 import { startServer, temporaryFolder } from '../support/server.ts'
 import { assertAccessible, assertNoSidewaysScroll, NARROW, openUi, startUi, THEMES } from './ui.ts'
 
 const KEY = 'mr_sk_secretsecretsecretsecret'
 
-const started = await startUi()
-const skip = typeof started === 'string' && started
-if (skip) console.log(`Not run in a browser: ${skip}`)
-const browser = started as Browser
-after(async () => {
-  if (!skip) await browser.close()
-})
+const { browser, skip } = await startUi()
 
 async function serve(t: TestContext, options: { config?: object; env?: Record<string, string> } = {}) {
   const folder = temporaryFolder()

@@ -1,27 +1,18 @@
 // The workflows page against a real server: writing one, what is wrong with it, running it, answering its question.
 import assert from 'node:assert/strict'
-import { join } from 'node:path'
-import { after, before, type TestContext, test } from 'node:test'
-import type { Browser, Locator, Page } from 'playwright-core'
-import { type ServerProcess, startServer, temporaryFolder } from '../support/server.ts'
-import { assertAccessible, assertNoSidewaysScroll, NARROW, type OpenOptions, openUi, startUi, THEMES } from './ui.ts'
+import { type TestContext, test } from 'node:test'
+import type { Locator, Page } from 'playwright-core'
+import {
+  assertAccessible,
+  assertNoSidewaysScroll,
+  NARROW,
+  type OpenOptions,
+  openUi,
+  startUiAndServer,
+  THEMES,
+} from './ui.ts'
 
-const started = await startUi()
-const skip = typeof started === 'string' && started
-if (skip) console.log(`Not run in a browser: ${skip}`)
-const browser = started as Browser
-let server: ServerProcess
-const folder = temporaryFolder()
-
-before(async () => {
-  if (!skip) server = await startServer({ database_url: `sqlite:${join(folder.path, 'runloom.db')}` })
-})
-after(async () => {
-  if (skip) return
-  await browser.close()
-  await server.stop()
-  folder.remove()
-})
+const { browser, skip, server } = await startUiAndServer()
 
 async function open(t: TestContext, options: OpenOptions = {}): Promise<Page> {
   const page = await openUi(t, browser, `${server.url}/ui/workflows`, options)

@@ -3,10 +3,12 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import type { TestContext } from 'node:test'
+import { join } from 'node:path'
+import { after, type TestContext } from 'node:test'
 import type { AxeResults } from 'axe-core'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { buildIfOlder } from '../../scripts/page.ts'
+import { clientOf, startServer, temporaryFolder } from '../support/server.ts'
 import { startBrowser } from './chromium.ts'
 
 export const WIDE = { width: 1280, height: 800 }
@@ -16,10 +18,33 @@ export const THEMES = ['light', 'dark'] as const
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
 /** A browser and a built page; where there is no browser, why. */
-export async function startUi(): Promise<Browser | string> {
+export async function browserForUi(): Promise<Browser | string> {
   const browser = await startBrowser()
   if (typeof browser !== 'string') await buildIfOlder()
   return browser
+}
+
+/** The same for the tests of a file; where there is no browser `skip` says why, and so does the output. */
+export async function startUi(): Promise<{ browser: Browser; skip: string | false }> {
+  const browser = await browserForUi()
+  if (typeof browser === 'string') {
+    console.log(`Not run in a browser: ${browser}`)
+    return { browser: undefined as never, skip: browser }
+  }
+  after(() => browser.close())
+  return { browser, skip: false }
+}
+
+/** The same with a real server, and a folder for what a test keeps. */
+export async function startUiAndServer(config?: string) {
+  const { browser, skip } = await startUi()
+  const folder = temporaryFolder()
+  after(() => folder.remove())
+  if (skip) return { browser, skip, folder, server: undefined as never, client: undefined as never }
+  const database_url = `sqlite:${join(folder.path, 'runloom.db')}`
+  const server = await startServer({ database_url, ...(config && { config }) })
+  after(() => server.stop())
+  return { browser, skip, folder, server, client: clientOf(server.url) }
 }
 
 export interface OpenOptions extends BrowserContextOptions {
