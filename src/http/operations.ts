@@ -275,6 +275,7 @@ const workflowRows: Row[] = [
   ['GET /api/v1/runs', 'runs:read', 'object', 'List workflow runs', { query: workflowRuns.listWorkflowRuns.shape }],
   ['GET /api/v1/runs/{run_id}', 'runs:read', 'object', 'Get a workflow run', { query: { include: z.string() } }],
   ['GET /api/v1/runs/{run_id}/steps', 'runs:read', 'object', 'List the model calls of a workflow run'],
+  ['GET /api/v1/runs/{run_id}/steps/{step}/tool-calls/{tool_id}', 'runs:read', 'object', 'Get a tool call'],
   ['GET /api/v1/runs/{run_id}/tasks', 'runs:read', 'object', 'List the tasks that a workflow run has written down'],
   [
     'GET /api/v1/runs/{run_id}/events',

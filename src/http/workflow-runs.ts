@@ -1,11 +1,12 @@
 // Workflow runs over HTTP (contracts: workflows §2.2 to §2.7). Creating only accepts the run; everything else reads what
 // is stored, or leaves an answer for whoever executes it.
 import { type Context, Hono } from 'hono'
+import { RunloomError } from '../core/errors.ts'
 import { requestCancel } from '../core/run-requests.ts'
 import { eventsOf, readPage } from '../events/log.ts'
 import * as protocol from '../protocol/workflow-runs.ts'
 import { getWorkflowRun, listWorkflowRuns, pendingSteps, readSnapshot, submitToolResults } from '../workflow/runs.ts'
-import { openCalls, wireStep, wireWorkflowRun } from '../workflow/snapshot.ts'
+import { openCalls, wireStep, wireToolCall, wireWorkflowRun } from '../workflow/snapshot.ts'
 import { type Line, lines } from '../workflow/stream.ts'
 import { readTasks } from '../workflow/tasks.ts'
 import { permit } from './access.ts'
@@ -40,6 +41,13 @@ export function workflowRunRoutes(ports: Ports) {
     .get('/runs/:run_id/steps', async c => {
       const { steps } = await db.run(readSnapshot, await runFor(ports, c, 'threads:read'))
       return c.json({ steps: steps.map(step => ({ node_id: step.node_id, ...wireStep(step) })) })
+    })
+    .get('/runs/:run_id/steps/:step/tool-calls/:tool_id', async c => {
+      const { step, tool_id } = c.req.param()
+      const { steps } = await db.run(readSnapshot, await runFor(ports, c, 'threads:read'))
+      const call = wireToolCall(steps, Number(step), tool_id)
+      if (call) return c.json(call)
+      throw new RunloomError('not_found', `the run has no tool call "${tool_id}" in a step ${step}`)
     })
     .get('/runs/:run_id/tasks', async c =>
       c.json({ tasks: await db.run(readTasks, await runFor(ports, c, 'threads:read')) }),

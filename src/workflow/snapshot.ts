@@ -106,6 +106,18 @@ export function wireStep(step: StepRecord) {
   }
 }
 
+/** One call of a tool with its result, where there is one yet; undefined where no such call was made. */
+export function wireToolCall(steps: StepRecord[], number: number, call_id: string) {
+  for (const { node_id, ...step } of steps.filter(one => one.step === number)) {
+    const call = step.message.tool_calls?.find(one => one.id === call_id)
+    if (!call) continue
+    const tool_result = step.results[call_id]
+    const made = { node_id, step: number, request_id: step.request_id, tool_call: toolCall(call) }
+    return { ...made, ...(tool_result && { tool_result }) }
+  }
+  return undefined
+}
+
 /** The calls that the client has yet to answer. */
 export function openCalls(step: StepRecord) {
   return unanswered(step).map(call => ({ tool_call: toolCall(call) }))

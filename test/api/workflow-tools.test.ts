@@ -103,6 +103,14 @@ forEachServer(
           ['agent', 1, undefined],
         ],
       )
+      const { id } = steps[0].tool_calls[0].tool_call
+      const call = await client().call('GET', `/runs/${run_id}/steps/0/tool-calls/${id}`)
+      assert.deepEqual(
+        [call.node_id, call.step, call.request_id, call.tool_call.id, call.tool_result.output],
+        ['agent', 0, pending.request_id, id, 'look done'],
+      )
+      for (const path of [`1/tool-calls/${id}`, '0/tool-calls/other', `x/tool-calls/${id}`])
+        assert.equal((await client().call('GET', `/runs/${run_id}/steps/${path}`, undefined, 404)).code, 'NOT_FOUND')
     })
 
     test('waiting runs hold no slot', async () => {

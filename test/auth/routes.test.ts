@@ -170,6 +170,10 @@ const ROOT: Record<string, (world: World) => Case> = {
   'GET /api/v1/runs': () => [{ body: { runs: [] } }, '/api/v1/runs'],
   'GET /api/v1/runs/:run_id': w => [404, `/api/v1/runs/${w.workflow.run_id}`],
   'GET /api/v1/runs/:run_id/steps': w => [404, `/api/v1/runs/${w.workflow.run_id}/steps`],
+  'GET /api/v1/runs/:run_id/steps/:step/tool-calls/:tool_id': w => [
+    404,
+    `/api/v1/runs/${w.workflow.run_id}/steps/${w.workflow.pending.step}/tool-calls/${w.workflow.call_id}`,
+  ],
   'GET /api/v1/runs/:run_id/tasks': w => [404, `/api/v1/runs/${w.workflow.run_id}/tasks`],
   'GET /api/v1/runs/:run_id/events': w => [404, `/api/v1/runs/${w.workflow.run_id}/events?wait=0&after_seq=9`],
   'GET /api/v1/runs/:run_id/pending-tools': w => [404, `/api/v1/runs/${w.workflow.run_id}/pending-tools`],
@@ -244,7 +248,13 @@ const KEYS = [
 /** Hundreds of routes, each with a world of its own. */
 const WALK = { timeout: 600_000 }
 const ADMIN = limited('alice', 'admin')
-const NO_WORKFLOW = { plan_hash: '0'.repeat(64), run_id: newId(), session_id: newId(), pending: {}, call_id: '' }
+const NO_WORKFLOW = {
+  plan_hash: '0'.repeat(64),
+  run_id: newId(),
+  session_id: newId(),
+  pending: { step: 0 },
+  call_id: 'none',
+}
 
 forEachDatabase('every route', open => {
   let server: AuthServer
