@@ -9,8 +9,7 @@ import { clientOf, type ServerOptions, type ServerProcess, startServer } from '.
 
 const say = (content: string) => ({ messages: [{ role: 'user', content }] })
 
-const PLAN =
-  'Plan: what is 1280 / 4 and then ask a sub-agent to count to 12 and then what time is it in Berlin and then what is 320 * 12'
+const PLAN = 'Plan: what is 1280 / 4 and then ask a sub-agent to count to 12 and then what is 320 * 12'
 
 /** A server full of things, and where the pages about single ones are. */
 export async function furnishedServer(options: ServerOptions) {
@@ -31,17 +30,26 @@ export async function furnishedServer(options: ServerOptions) {
   await assistants(client)
   await crons(client)
   await items(client)
-  await webhooks(client)
+  const receiver = await webhooks(client)
+  await troubles(client)
   const workflow_run = await workflows(server)
-  const [assistant] = await client.assistants.search({ graphId: 'lead_agent', metadata: { team: 'support' } })
+  const [assistant] = await client.assistants.search({ metadata: { team: 'support' } })
+  const [agent] = await client.assistants.search({ graphId: 'agent' })
+  const history = await client.threads.getHistory(survived.thread_id, { limit: 20 })
+  const answered = history.find(({ next }) => next[0] === 'Title.after_agent')
+  const stop = async () => {
+    receiver.close()
+    await server.stop()
+  }
   return {
-    server,
+    url: server.url,
+    stop,
     pages: {
       chat: `/chat/${planned.thread_id}`,
       question: `/chat/${asked.thread_id}`,
       run: `/runs/${planned.thread_id}/${planned.run_id}`,
-      state: `/threads/${survived.thread_id}/state`,
-      graph: `/graph?assistant=lead_agent&run=${planned.thread_id}/${planned.run_id}`,
+      state: `/threads/${survived.thread_id}/state?at=${answered?.checkpoint.checkpoint_id}`,
+      graph: `/graph?assistant=${agent?.assistant_id}&run=${planned.thread_id}/${planned.run_id}`,
       assistant: `/assistants/${assistant?.assistant_id}`,
       'workflow-run': `/workflows/${workflow_run}`,
     },
@@ -50,7 +58,7 @@ export async function furnishedServer(options: ServerOptions) {
 
 /** A run in plan mode, far enough that the rest of it is another attempt's. */
 async function beginPlan({ threads, runs }: Client) {
-  const { thread_id } = await threads.create()
+  const { thread_id } = await threads.create({ metadata: { title: 'Prices of an order' } })
   const context = { is_plan_mode: true, subagent_enabled: true }
   const streamMode = ['values' as const, 'messages-tuple' as const, 'tasks' as const, 'custom' as const]
   const { run_id } = await runs.create(thread_id, 'agent', {
@@ -100,20 +108,34 @@ async function items({ store }: Client) {
   await put(['shop', 'hours'], 'week', { text: 'Monday to Friday, 9 to 18' })
 }
 
-/** One that arrives, and one that is refused. */
+/** Two that arrive, and one that is refused; who receives them stays until it is closed. */
 async function webhooks({ threads, runs }: Client) {
   const receiver = createServer((request, response) => {
-    response.writeHead(request.url === '/closed' ? 410 : 204).end()
+    response.writeHead(request.url === '/reports' ? 503 : 204).end()
   })
   await new Promise<void>(resolve => receiver.listen(0, '127.0.0.1', resolve))
   const { port } = receiver.address() as AddressInfo
-  for (const path of ['tickets', 'closed', 'reports']) {
+  const asked = {
+    tickets: 'What is 3 * 19 + 4?',
+    reports: 'How much is 1280 / 16?',
+    invoices: 'What time is it in Tokyo?',
+  }
+  for (const [path, question] of Object.entries(asked)) {
     const { thread_id } = await threads.create()
     const webhook = `http://127.0.0.1:${port}/${path}`
-    await runs.wait(thread_id, 'agent', { input: say('What is a thread?'), webhook })
+    await runs.wait(thread_id, 'agent', { input: say(question), webhook })
   }
-  await sleep(2_000)
-  receiver.close()
+  return receiver
+}
+
+/** A run that fails, and one that goes on for longer than the pictures take. */
+async function troubles({ threads, runs }: Client) {
+  const failing = await threads.create({ metadata: { title: 'Plan of the launch' } })
+  const config = { recursion_limit: 1 }
+  const { run_id } = await runs.create(failing.thread_id, 'planner', { input: { task: 'What is 6 * 7?' }, config })
+  await runs.join(failing.thread_id, run_id)
+  const { thread_id } = await threads.create({ metadata: { title: 'A long count' } })
+  await runs.create(thread_id, 'agent', { input: say('Please count to 1000') })
 }
 
 /** A finished run, and another that waits for a person. */
@@ -131,10 +153,11 @@ async function workflows({ url }: ServerProcess): Promise<string> {
     inputs: [{ name: 'topics', type: 'array', default: topics }],
   })
     .node(explain)
-    .node(llm('price', { user: 'What is 12 * 145?', stream: true }))
+    .node(llm('storage', { user: 'Which database does Runloom use?', stream: true }))
     .node(llm('crash', { user: 'What happens when a process is killed?', stream: true }))
-    .join('all', ['explain', 'price', 'crash'])
-    .llm('summary', { user: 'Sum up for a newcomer to Runloom: {{all}}', stream: true })
+    .join('all', ['explain', 'storage', 'crash'])
+    .llm('summary', { user: 'What does Runloom do?', stream: true })
+    .edge('all', 'summary')
     .text('guide', 'summary')
     .text('safety', 'crash')
     .build()

@@ -1,44 +1,55 @@
 // `npm run screenshots`: pictures of every page for the README and docs/, into docs/images. A real server in a temporary
 // folder, filled by screenshot-content.ts. Pages come from the page's own navigation, so that a new one gets its picture, too.
-import { mkdirSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Browser, Page } from 'playwright-core'
-import { browserForUi, NARROW, WIDE } from '../test/browser/ui.ts'
+import type { BrowserContextOptions, Page } from 'playwright-core'
+import { NARROW, browserForUi, WIDE } from '../test/browser/ui.ts'
 import { temporaryFolder } from '../test/support/server.ts'
 import { furnishedServer } from './screenshot-content.ts'
 
 const IMAGES = join(import.meta.dirname, '../docs/images')
 
+/** What is done on a page before its picture. */
+const BEFORE: Record<string, (page: Page) => Promise<unknown>> = {
+  run: page => page.getByRole('slider').fill('40'),
+  workflows: async page => {
+    await page.getByRole('button', { name: 'Examples' }).click()
+    await page.getByRole('menuitemcheckbox', { name: 'Beside each other' }).click()
+  },
+}
+
 /** Taken again with this added to their names. */
-const DARK = ['chat', 'run', 'workflow-run']
+const DARK = ['chat', 'overview']
 const ON_A_TELEPHONE = ['chat']
 
-const browser = await browserForUi()
-if (typeof browser === 'string') throw new Error(browser)
+const started = await browserForUi()
+if (typeof started === 'string') throw new Error(started)
+const browser = started
 const folder = temporaryFolder()
 const config = join(folder.path, 'langgraph.json')
 const planner = join(import.meta.dirname, '../examples/graphs/planner.ts:planner')
 writeFileSync(config, JSON.stringify({ graphs: { planner } }))
-const { server, pages } = await furnishedServer({
+const { url, stop, pages } = await furnishedServer({
   database_url: `sqlite:${join(folder.path, 'runloom.db')}`,
-  env: { RUNLOOM_DATA: folder.path },
+  env: { RUNLOOM_DATA: folder.path, RUNLOOM_WEBHOOK_BACKOFF_MS: '60000' },
   config,
 })
 try {
-  mkdirSync(IMAGES, { recursive: true })
-  const page = await open(browser, {})
-  const named: Record<string, string> = { ...(await navigation(page)), ...pages }
-  for (const [name, path] of Object.entries(named)) await take(page, name, path)
-  const dark = await open(browser, { colorScheme: 'dark' })
-  for (const name of DARK) await take(dark, `${name}-dark`, named[name] as string)
-  const narrow = await open(browser, { viewport: NARROW })
-  for (const name of ON_A_TELEPHONE) await take(narrow, `${name}-narrow`, named[name] as string)
+  rmSync(IMAGES, { recursive: true, force: true })
+  mkdirSync(IMAGES)
+  const page = await open()
+  const paths: Record<string, string> = { ...(await navigation(page)), ...pages }
+  for (const [name, path] of Object.entries(paths)) await take(page, name, path)
+  const dark = await open({ colorScheme: 'dark' })
+  for (const name of DARK) await take(dark, name, paths[name], '-dark')
+  const narrow = await open({ viewport: NARROW })
+  for (const name of ON_A_TELEPHONE) await take(narrow, name, paths[name], '-narrow')
 } finally {
-  await Promise.all([browser.close(), server.stop()])
+  await Promise.all([browser.close(), stop()])
   folder.remove()
 }
 
-function open(browser: Browser, options: object): Promise<Page> {
+function open(options: BrowserContextOptions = {}): Promise<Page> {
   return browser.newPage({
     viewport: WIDE,
     colorScheme: 'light',
@@ -50,21 +61,27 @@ function open(browser: Browser, options: object): Promise<Page> {
 
 /** Where the navigation leads, by label. */
 async function navigation(page: Page): Promise<Record<string, string>> {
-  await page.goto(`${server.url}/ui/`)
+  await page.goto(`${url}/ui/`)
   const links = page.getByRole('navigation', { name: 'Pages' }).getByRole('link')
   await links.first().waitFor()
   const found = await links.evaluateAll(all =>
-    all.map(one => [one.textContent?.toLowerCase(), new URL((one as HTMLAnchorElement).href).pathname]),
+    all.map(one => [
+      one.textContent?.toLowerCase(),
+      new URL((one as HTMLAnchorElement).href).pathname.slice('/ui'.length),
+    ]),
   )
-  return Object.fromEntries(found.map(([label, path]) => [label, path?.replace(/^.*\/ui/, '')]))
+  return Object.fromEntries(found)
 }
 
-async function take(page: Page, name: string, path: string) {
-  await page.goto(`${server.url}/ui${path}`)
-  await page.waitForLoadState('networkidle')
+async function take(page: Page, name: string, path: string | undefined, suffix = '') {
+  await page.goto(`${url}/ui${path}`)
+  await page.getByRole('main').getByRole('heading').first().waitFor()
+  await page.waitForTimeout(1_500)
+  await BEFORE[name]?.(page)
+  await page.evaluate(() => (document.activeElement as HTMLElement | null)?.blur())
   // What comes late, such as pictures of graphs and code in colours, has been drawn.
   await page.waitForTimeout(1_500)
-  const file = join(IMAGES, `${name}.png`)
+  const file = join(IMAGES, `${name}${suffix}.png`)
   await page.screenshot({ path: file, animations: 'disabled' })
-  console.log(`${name}.png ${Math.ceil(statSync(file).size / 1024)} kB`)
+  console.log(`${name}${suffix}.png ${Math.ceil(statSync(file).size / 1024)} kB`)
 }

@@ -80,7 +80,7 @@ function Compare({ versions }: { versions: AssistantVersion[] }) {
           onChange={next => setChosen({ ...chosen, to: next })}
         />
       </header>
-      <Changes before={contentOf(pair.from)} after={contentOf(pair.to)} />
+      <Changes before={contentOf(pair.from)} after={contentOf(pair.to)} none="Nothing differs." />
     </section>
   )
 }

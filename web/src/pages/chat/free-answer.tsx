@@ -59,7 +59,7 @@ export function FreeAnswer({ value, onDone }: { value: unknown; onDone: (answer:
 /** Where a value says what is asked in words; JSON is shown otherwise. */
 function questionOf(value: unknown): { question: string | undefined; options: string[] } {
   if (typeof value === 'string') return { question: value, options: [] }
-  const { question, message, prompt, options, choices, ...rest } = (value ?? {}) as Record<string, unknown>
+  const { type: _, question, message, prompt, options, choices, ...rest } = (value ?? {}) as Record<string, unknown>
   const words = [question, message, prompt].find(text => typeof text === 'string') as string | undefined
   const named = [options, choices].find(Array.isArray) as unknown[] | undefined
   return {

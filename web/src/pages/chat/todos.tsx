@@ -13,7 +13,6 @@ const WORDS = { pending: 'to do', in_progress: 'at work', completed: 'done' }
 export const Todos = memo(function Todos({ todos }: { todos: readonly Todo[] }) {
   const [open, setOpen] = useState(true)
   if (todos.length === 0) return null
-  const done = todos.filter(({ status }) => status === 'completed').length
   const now = todos.find(({ status }) => status === 'in_progress')
   return (
     <section aria-label="Plan" className="mb-2 rounded-md border bg-surface">
@@ -25,9 +24,7 @@ export const Todos = memo(function Todos({ todos }: { todos: readonly Todo[] }) 
       >
         <ListTodo size={15} aria-hidden className="text-accent" />
         <span className="font-medium">Plan</span>
-        <span className="text-muted tabular-nums">
-          {done} of {todos.length} done
-        </span>
+        <span className="text-muted tabular-nums">{progressOf(todos)}</span>
         {!open && now && <span className="truncate text-soft">{now.content}</span>}
       </button>
       {open && (
@@ -52,3 +49,7 @@ export const Todos = memo(function Todos({ todos }: { todos: readonly Todo[] }) 
     </section>
   )
 })
+
+export function progressOf(todos: readonly Partial<Todo>[]): string {
+  return `${todos.filter(todo => todo?.status === 'completed').length} of ${todos.length} done`
+}

@@ -5,6 +5,7 @@ import { useState } from 'react'
 import { JsonView } from '../../components/json-view.tsx'
 import { type Call, textOf } from './entries.ts'
 import { type Subtask, SubtaskNote } from './subtasks.tsx'
+import { progressOf, type Todo } from './todos.tsx'
 
 interface ToolCallProps {
   call: Call
@@ -25,7 +26,7 @@ export function ToolCall({ call, result, live, task }: ToolCallProps) {
       ? [LoaderCircle, 'at work', 'text-live animate-spin']
       : [Minus, 'without an answer', 'text-muted']
   return (
-    <div className="my-2 overflow-hidden rounded-md border bg-surface">
+    <div className="mt-2 overflow-hidden first:mt-0 rounded-md border bg-surface">
       <button
         type="button"
         aria-expanded={open}
@@ -43,7 +44,7 @@ export function ToolCall({ call, result, live, task }: ToolCallProps) {
       </button>
       {task && <SubtaskNote task={task} />}
       {open && (
-        <div className="grid gap-2 border-t p-3">
+        <div className="grid grid-cols-[minmax(0,1fr)] gap-2 border-t p-3">
           <p className="text-xs font-medium text-muted">Arguments</p>
           <JsonView value={call.args} depth={2} />
           {result && <p className="text-xs font-medium text-muted">{failed ? 'Error' : 'Result'}</p>}
@@ -81,9 +82,9 @@ function jsonIn(text: string): object | undefined {
 const BRIEF_CHARS = 160
 
 function briefly({ args }: Call, result: ToolMessage | undefined): string {
-  const given = Object.values(args ?? {})
-    .map(value => (typeof value === 'string' ? value : JSON.stringify(value)))
-    .join(', ')
+  if (Array.isArray(args?.todos)) return progressOf(args.todos as Todo[])
+  const values = Object.values(args ?? {}).map(value => (typeof value === 'string' ? value : JSON.stringify(value)))
+  const given = [...new Set(values)].join(', ')
   const got = result ? ` → ${textOf(result)}` : ''
   return `${given.slice(0, BRIEF_CHARS)}${got.slice(0, BRIEF_CHARS)}`
 }

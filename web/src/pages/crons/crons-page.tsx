@@ -20,6 +20,8 @@ import { dateWords, nextDates, VIEWER_ZONE } from './dates.ts'
 const MOST = 1_000
 const REFRESH_MS = 10_000
 const SHOWN_DATES = 3
+const WEEK_MS = 7 * 86_400_000
+const INPUT_CHARS = 300
 
 /** As this server has it: with what the SDK does not name. */
 type FullCron = Cron & { next_run_date: string | null; enabled: boolean; disabled_reason: string | null }
@@ -75,6 +77,7 @@ function CronCard({ cron }: { cron: FullCron }) {
   const remove = useMutation({ mutationFn: () => currentClient().crons.delete(cron.cron_id), onSuccess: refresh })
   const start = useMutation({ mutationFn: () => runNow(cron) })
   const name = names.get(cron.assistant_id) ?? cron.assistant_id
+  const input = inputWords(cron)
   const failed = [toggle, remove, start].find(({ isError }) => isError)?.error
   return (
     <li className="rounded-lg border bg-surface p-4">
@@ -95,6 +98,7 @@ function CronCard({ cron }: { cron: FullCron }) {
             )}
             {cron.end_time && `, until ${dateWords(cron.end_time)}`}
           </p>
+          {input && <p className="mt-2 truncate">{input}</p>}
           <NextDates cron={cron} />
         </div>
         <div className="flex items-center gap-2">
@@ -136,9 +140,11 @@ function NextDates({ cron }: { cron: FullCron }) {
     <div className="mt-2">
       <p>
         Next <strong className="font-semibold">{dateWords(cron.next_run_date)}</strong>{' '}
-        <span className="text-muted">
-          (<Time at={cron.next_run_date} />)
-        </span>
+        {Date.parse(cron.next_run_date) - Date.now() < WEEK_MS && (
+          <span className="text-muted">
+            (<Time at={cron.next_run_date} />)
+          </span>
+        )}
       </p>
       {dates.length > 1 && (
         <p className="text-xs text-muted">
@@ -151,6 +157,14 @@ function NextDates({ cron }: { cron: FullCron }) {
       )}
     </div>
   )
+}
+
+/** What it asks the assistant: the last message of its input, or the input as it is. */
+function inputWords({ payload }: FullCron): string {
+  const { input } = payload as { input?: { messages?: { content?: unknown }[] } | null }
+  const said = Array.isArray(input?.messages) ? input.messages.at(-1)?.content : undefined
+  if (typeof said === 'string') return `“${said.slice(0, INPUT_CHARS)}”`
+  return input && Object.keys(input).length > 0 ? JSON.stringify(input).slice(0, INPUT_CHARS) : ''
 }
 
 interface StartedRun {

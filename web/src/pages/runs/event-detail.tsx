@@ -64,7 +64,7 @@ function Shown({ run, event, place, value }: ShownProps) {
   })
   const shown = whole.data === undefined ? event : { ...event, content: whole.data }
   return (
-    <div className="grid gap-2 p-3">
+    <div className="grid grid-cols-[minmax(0,1fr)] gap-2 p-3">
       {cut && whole.data === undefined && (
         <div className="flex items-center gap-2 text-muted">
           <p className="flex-1">It is long: this is its beginning.</p>

@@ -94,7 +94,7 @@ function Body({ run }: { run: Run }) {
         <Fact name="Tokens">
           {work.tokens.input + work.tokens.output > 0 ? (
             <span className="tabular-nums">
-              {work.tokens.input} in, {work.tokens.output} out
+              {work.tokens.input.toLocaleString('en')} in, {work.tokens.output.toLocaleString('en')} out
             </span>
           ) : (
             '–'

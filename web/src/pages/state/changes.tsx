@@ -16,10 +16,19 @@ const SHOWN = 100
 
 type Values = Record<string, unknown> | null
 
-export function Changes({ before, after }: { before: Values; after: Values }) {
+export function Changes({
+  before,
+  after,
+  none,
+}: {
+  before: Values
+  after: Values
+  /** Said where nothing does. */
+  none: string
+}) {
   const changes = useMemo(() => diff(before ?? {}, after ?? {}), [before, after])
   const [shown, setShown] = useState(SHOWN)
-  if (changes.length === 0) return <p className="p-4 text-muted">Nothing differs.</p>
+  if (changes.length === 0) return <p className="p-4 text-muted">{none}</p>
   return (
     <>
       <ul aria-label="Changes" className="divide-y">

@@ -140,7 +140,13 @@ function Looked({ place, compared, other, onChanged }: LookedProps) {
             {
               id: 'changes',
               label: isParent || !other ? 'What it changed' : `Compared with ${nameOf(other)}`,
-              content: <Changes before={before.data?.values ?? null} after={values} />,
+              content: (
+                <Changes
+                  before={before.data?.values ?? null}
+                  after={values}
+                  none={isParent ? 'This step changed nothing.' : 'Nothing differs.'}
+                />
+              ),
             },
             {
               id: 'values',
