@@ -21,6 +21,7 @@ test('what a step changed, and how any two differ; the address keeps both', { sk
   const { url } = await ran('steps', { count: 3 })
   const page = await openUi(t, browser, url)
   await changes(page).getByText('log[2]').waitFor()
+  assert.equal(await page.title(), 'State · Runloom')
   await changes(page).getByText('step 2').waitFor()
   assert.equal(await changes(page).getByRole('listitem').count(), 1)
   await history(page).getByRole('button', { name: 'Compare with Step 1' }).click()
