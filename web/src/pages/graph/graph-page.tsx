@@ -234,7 +234,12 @@ function Choice({
       <label htmlFor={id} className="text-xs text-muted">
         {label}
       </label>
-      <select id={id} className="field w-auto! max-w-60 sm:max-w-80" value={value} onChange={event => onChange(event.target.value)}>
+      <select
+        id={id}
+        className="field w-auto! max-w-60 sm:max-w-80"
+        value={value}
+        onChange={event => onChange(event.target.value)}
+      >
         {children}
       </select>
     </div>
