@@ -3,7 +3,7 @@
 import { mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { BrowserContextOptions, Page } from 'playwright-core'
-import { NARROW, browserForUi, WIDE } from '../test/browser/ui.ts'
+import { browserForUi, NARROW, WIDE } from '../test/browser/ui.ts'
 import { temporaryFolder } from '../test/support/server.ts'
 import { furnishedServer } from './screenshot-content.ts'
 
