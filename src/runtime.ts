@@ -95,6 +95,8 @@ export interface RuntimeOptions {
   page?: string
   /** Graphs that are not in a file, by id: anything that a file might export. One of the configuration's is replaced. */
   own?: Readonly<Record<string, object>>
+  /** Of the lead agent, beside its own. */
+  middlewares?: LeadAgentParts['middlewares']
 }
 
 /** Opens and migrates the database, loads the graphs, and starts working. Where that fails nothing stays open. */
@@ -111,7 +113,7 @@ export async function startRuntime(config: Config, options: RuntimeOptions): Pro
 /** `opened` is told how to close what has been opened so far. */
 async function start(
   config: Config,
-  { logger, work = true, page = PAGE, own = {} }: RuntimeOptions,
+  { logger, work = true, page = PAGE, own = {}, middlewares }: RuntimeOptions,
   opened: (() => unknown)[],
 ): Promise<Runtime> {
   const { database_url, http } = config
@@ -153,6 +155,7 @@ async function start(
     files: config.agent.agent.file_tools ? fileTools(files, config.agent.agent) : undefined,
     uploads: messageFiles({ files, uploads }),
     ...extensions.middlewares,
+    middlewares,
   })
   for (const [graph_id, graph] of Object.entries(own)) graphs.register(graph_id, graph)
   await db

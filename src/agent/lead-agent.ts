@@ -31,6 +31,8 @@ export interface LeadAgentSlots {
   memory?: AgentMiddleware | undefined
   skills?: AgentMiddleware | undefined
   mcp?: AgentMiddleware | undefined
+  /** Of whoever starts the server in their own program; they stand before the last, the agent's questions. */
+  middlewares?: readonly AgentMiddleware[] | undefined
 }
 
 export interface LeadAgentParts extends LeadAgentSlots {
@@ -57,7 +59,7 @@ export function leadAgent({ model, models, config = runloomFile.parse({}), funct
   const loops = loopDetection(config.agent)
   const approved = functions?.approved.length ? approval(functions.approved) : undefined
   const silence = modelSilence(model_silence_seconds * 1000)
-  const { files, uploads, memory, skills, mcp } = slots
+  const { files, uploads, memory, skills, mcp, middlewares = [] } = slots
   const below = present([files, chosen, toolResults, retry, toolErrors, summary, skills, mcp, loops, approved, silence])
 
   // A message, because createAgent makes content parts of a string, which not every OpenAI-compatible server takes.
@@ -85,6 +87,7 @@ export function leadAgent({ model, models, config = runloomFile.parse({}), funct
       loops,
       approved,
       silence,
+      ...middlewares,
       clarification,
     ]),
   })

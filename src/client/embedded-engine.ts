@@ -5,7 +5,7 @@ import type { z } from 'zod'
 import { publishEnvironment, readConfig } from '../config.ts'
 import { type ErrorCode, RunloomError } from '../core/errors.ts'
 import type { Logger } from '../core/logger.ts'
-import { type Runtime, startRuntime } from '../runtime.ts'
+import { type Runtime, type RuntimeOptions, startRuntime } from '../runtime.ts'
 
 export interface EngineOptions {
   /** The configuration file; without one, what the server would find in the working directory. */
@@ -18,6 +18,8 @@ export interface EngineOptions {
   env?: NodeJS.ProcessEnv
   /** Graphs by id, beside those of the configuration: anything that its files might export. */
   graphs?: Readonly<Record<string, object>>
+  /** LangChain middlewares of the lead agent, beside its own. */
+  middlewares?: NonNullable<RuntimeOptions['middlewares']>
   /** Where the engine's log lines go; nowhere without one. */
   logger?: Logger
 }
@@ -91,7 +93,7 @@ export class Engine {
 
   async #start(): Promise<Runtime> {
     await this.#closing
-    const { config: file, data, databaseUrl, env, graphs, logger = () => {} } = this.#options
+    const { config: file, data, databaseUrl, env, graphs, middlewares, logger = () => {} } = this.#options
     const argv = { ...(file !== undefined && { config: file }), ...(data !== undefined && { data }) }
     const config = await readConfig({ argv, ...(env && { env }) })
     if (!env) publishEnvironment(config)
@@ -107,7 +109,7 @@ export class Engine {
         http: { ...http, mount_prefix: '' },
         agent: { ...config.agent, mcp_commands_by_api: true }, // who calls could start them anyway
       },
-      { logger, ...(graphs && { own: graphs }) },
+      { logger, ...(graphs && { own: graphs }), ...(middlewares && { middlewares }) },
     )
   }
 }

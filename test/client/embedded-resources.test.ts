@@ -5,6 +5,7 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { createMiddleware } from 'langchain'
 import { type ErrorCode, RunloomClient, RunloomError } from '../../src/index.ts'
 import { echo } from '../fixtures/api/graphs.ts'
 import { zipOf } from '../support/zip.ts'
@@ -138,6 +139,20 @@ test('threads do not see each other’s files', async () => {
   await client.uploadFiles('yours', [await file('yours.txt')])
   assert.deepEqual(namesOf(await client.listUploads('mine')), ['mine.txt'])
   await assert.rejects(client.getArtifact('mine', '/mnt/user-data/uploads/yours.txt'), refused('not_found'))
+})
+
+test('middlewares of one’s own stand around the calls of the lead agent’s model', async () => {
+  const asked: number[] = []
+  const counting = createMiddleware({
+    name: 'Counting',
+    wrapModelCall: (request, handler) => {
+      asked.push(request.messages.length)
+      return handler(request)
+    },
+  })
+  await using own = new RunloomClient({ data: join(folder, 'own'), env: {}, middlewares: [counting] })
+  assert.match(await own.chat('What is 6 * 7?'), /42/)
+  assert.deepEqual(asked, [1, 3])
 })
 
 test('files first, then a turn on their thread', async () => {
