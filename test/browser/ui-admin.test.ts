@@ -146,7 +146,10 @@ test('the overview counts what ran, and is honest about metrics that are off', {
   const { runs, threads } = clientOf(server.url)
   const { thread_id } = await threads.create()
   await runs.wait(thread_id, 'echo', { input: { messages: [{ role: 'user', content: 'hello' }] } })
+  const { thread_id: asking } = await threads.create()
+  await runs.wait(asking, 'agent', { input: { messages: [{ role: 'user', content: 'Ask me about the date' }] } })
   await page.getByText(/[1-9]\d* succeeded/).waitFor()
+  await page.getByRole('listitem').filter({ hasText: 'wait for an answer' }).getByText('1').waitFor()
   await page.locator('dl > div', { hasText: 'Running' }).getByText(/^\d+$/).waitFor()
   await page
     .locator('dl > div', { hasText: 'Oldest wait' })

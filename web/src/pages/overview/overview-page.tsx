@@ -126,6 +126,7 @@ function LastDay() {
         </Panel>
         <Panel title="To look at">
           <ul className="grid gap-1.5">
+            <Asking />
             {LISTS.map(({ label, status }) => (
               <li key={status} className="flex">
                 <Link to="/runs" search={{ status, within: 'day' }} className="text-accent hover:underline">
@@ -144,8 +145,25 @@ function LastDay() {
 const LISTS = [
   { label: 'Failed', status: 'error' },
   { label: 'Ran out of time', status: 'timeout' },
-  { label: 'Wait for an answer, or were stopped', status: 'interrupted' },
+  { label: 'Stopped', status: 'interrupted' },
 ]
+
+/** A run that asks has ended well; it is its thread that waits. */
+function Asking() {
+  const threads = useQuery({
+    queryKey: ['threads', 'that ask'],
+    queryFn: () => request<number>('/threads/count', { method: 'POST', json: { status: 'interrupted' } }),
+    refetchInterval: REFRESH_MS,
+  })
+  return (
+    <li className="flex">
+      <Link to="/chat" className="text-accent hover:underline">
+        Threads that wait for an answer
+      </Link>
+      <span className="ml-auto tabular-nums">{threads.data ?? '–'}</span>
+    </li>
+  )
+}
 
 function Took({ ms }: { ms: number | undefined }) {
   return ms === undefined ? <span className="text-muted">–</span> : <Duration ms={ms} />
