@@ -8,6 +8,7 @@ import { type AgentMiddleware, createAgent, createMiddleware } from 'langchain'
 import { type AgentConfig, runloomFile } from '../protocol/runloom-file.ts'
 import { clarification } from './clarification.ts'
 import type { FunctionTools } from './function-tools.ts'
+import { goal } from './goal.ts'
 import { loopDetection } from './loop-detection.ts'
 import { modelRetry, modelSilence } from './model-errors.ts'
 import { planMode } from './plan-mode.ts'
@@ -79,6 +80,7 @@ export function leadAgent({ model, models, config = runloomFile.parse({}), funct
       toolErrors,
       summary,
       planMode(config),
+      goal,
       memory,
       skills,
       mcp,

@@ -23,6 +23,7 @@ import {
   uploadDeleted,
   uploadList,
 } from '../protocol/files.ts'
+import { goalAnswer } from '../protocol/goals.ts'
 import { mcpConfig } from '../protocol/mcp.ts'
 import {
   type createFact,
@@ -81,6 +82,20 @@ export abstract class Resources {
       more = page.length === HISTORY_PAGE
     }
     return { thread_id: threadId, checkpoints: states.reverse().map(checkpointOf) }
+  }
+
+  /** Null where the thread has none. */
+  async getGoal(threadId: string): Promise<z.infer<typeof goalAnswer>> {
+    return this.engine.call(goalAnswer, 'GET', `${thread(threadId)}/goal`)
+  }
+
+  /** What every turn of the thread is told of, from its next on. Throws `conflict` while one is running. */
+  async setGoal(threadId: string, goal: string): Promise<z.infer<typeof goalAnswer>> {
+    return this.engine.call(goalAnswer, 'PUT', `${thread(threadId)}/goal`, { goal })
+  }
+
+  async clearGoal(threadId: string): Promise<z.infer<typeof goalAnswer>> {
+    return this.engine.call(goalAnswer, 'DELETE', `${thread(threadId)}/goal`)
   }
 
   async listModels(): Promise<z.infer<typeof modelsAnswer>> {

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import * as common from '../protocol/common.ts'
 import * as gateway from '../protocol/gateway.ts'
 import * as data from '../protocol/gateway-data.ts'
+import { setGoal } from '../protocol/goals.ts'
 import * as mcp from '../protocol/mcp.ts'
 import * as memory from '../protocol/memory.ts'
 import * as runs from '../protocol/runs.ts'
@@ -17,6 +18,7 @@ export const GATEWAY_SCHEMAS = {
   GatewayUpdateState: gateway.updateState,
   GatewayHistory: gateway.history,
   Feedback: data.feedback,
+  SetGoal: setGoal,
   Regenerate: data.regenerate,
   EditAndRegenerate: data.editAndRegenerate,
   Suggestions: data.suggestions,
@@ -136,6 +138,8 @@ export const gatewayDataRows: Row[] = [
     { query: { download: common.flag } },
   ],
   [`GET ${THREAD}/goal`, 'threads:read', 'object', 'The goal of a thread'],
+  [`PUT ${THREAD}/goal`, 'threads:write', 'object', 'Set the goal of a thread', { body: 'SetGoal' }],
+  [`DELETE ${THREAD}/goal`, 'threads:write', 'object', 'Clear the goal of a thread'],
   [`GET ${THREAD}/mcp-tasks`, 'threads:read', 'array', 'MCP tasks of a thread'],
   ['GET /api/models', 'known', 'object', 'Models'],
   ['GET /api/models/{name}', 'known', 'object', 'A model'],

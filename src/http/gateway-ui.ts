@@ -33,7 +33,6 @@ const ANSWERS: Readonly<Record<string, object>> = {
 
 /** Answers about a thread, once it is known to exist. */
 const THREAD_ANSWERS: Readonly<Record<string, object>> = {
-  goal: { goal: null },
   'mcp-tasks': [],
 }
 
@@ -58,7 +57,6 @@ const UNSUPPORTED: Readonly<Record<string, readonly string[]>> = {
   'editing of artifacts': ['/threads/:thread_id/artifacts/:path{.+}'],
   'branches of a thread': ['/threads/:thread_id/branches'],
   'compacting a thread': ['/threads/:thread_id/compact'],
-  goals: ['/threads/:thread_id/goal'],
   'editing skills': ['/skills/*'],
   'custom agents': ['/agents', '/agents/*'],
   'scheduled tasks under this face (use crons)': ['/scheduled-tasks', '/scheduled-tasks/*'],

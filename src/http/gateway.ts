@@ -9,6 +9,7 @@ import { listedErrors, parse } from './errors.ts'
 import { gatewayArtifactRoutes } from './gateway-artifacts.ts'
 import { gatewayDataRoutes } from './gateway-data.ts'
 import { assistantNamed } from './gateway-face.ts'
+import { gatewayGoalRoutes } from './gateway-goals.ts'
 import { gatewayMcpRoutes } from './gateway-mcp.ts'
 import { gatewayMemoryRoutes } from './gateway-memory.ts'
 import { gatewayModelRoutes } from './gateway-models.ts'
@@ -41,6 +42,7 @@ export function gatewayRoutes(ports: Ports): Hono {
     gatewayModelRoutes,
     gatewayUploadRoutes,
     gatewayArtifactRoutes,
+    gatewayGoalRoutes,
     gatewayUiRoutes,
     gatewayReplayRoutes,
   ]

@@ -48,6 +48,8 @@ export const GATEWAY_DATA: Record<string, (world: World) => Case> = {
   'DELETE /api/threads/:thread_id/uploads/:name': w => [404, `${thread(w)}/uploads/a.txt`],
   'GET /api/threads/:thread_id/artifacts/:path{.+}': w => [404, `${thread(w)}/artifacts/mnt/user-data/uploads/a.txt`],
   'GET /api/threads/:thread_id/goal': w => [404, `${thread(w)}/goal`],
+  'PUT /api/threads/:thread_id/goal': w => [404, `${thread(w)}/goal`, { goal: 'tea' }],
+  'DELETE /api/threads/:thread_id/goal': w => [404, `${thread(w)}/goal`],
   'GET /api/threads/:thread_id/mcp-tasks': w => [404, `${thread(w)}/mcp-tasks`],
   'GET /api/threads/:thread_id/messages': w => [404, `${thread(w)}/messages`],
   'GET /api/threads/:thread_id/messages/page': w => [404, `${thread(w)}/messages/page`],

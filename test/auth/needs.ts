@@ -17,7 +17,7 @@ const RULES: [route: RegExp, ...needs: Scope[]][] = [
   [/^GET \/(.+\/)?(crons|store|assistants)\//, 'threads:read'],
   [/^DELETE \/(.+\/)?(crons|store|assistants)\//, 'threads:delete'],
   [/ \/(.+\/)?(crons|store|assistants)\b/, 'threads:write'],
-  [/^(PUT|POST|DELETE) .+\/(feedback|uploads)/, 'threads:write'],
+  [/^(PUT|POST|DELETE) .+\/(feedback|uploads|goal)/, 'threads:write'],
   [/^(GET|POST) .*\/threads\/:thread_id\/runs\/:run_id\/stream$/, 'runs:read', 'runs:cancel'],
   [/^(GET|POST) .*\/runs\/:run_id\/stream$/, 'runs:read'],
   [/\/prepare$/, 'runs:read'],

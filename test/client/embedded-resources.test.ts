@@ -155,6 +155,31 @@ test('middlewares of one’s own stand around the calls of the lead agent’s mo
   assert.deepEqual(asked, [1, 3])
 })
 
+test('a goal: set, told to every turn of its thread, cleared; refused where it says nothing', async () => {
+  const seen: string[] = []
+  const listening = createMiddleware({
+    name: 'Listening',
+    wrapModelCall: (request, handler) => {
+      seen.push(request.systemMessage.text)
+      return handler(request)
+    },
+  })
+  await using own = new RunloomClient({ data: join(folder, 'goal'), env: {}, middlewares: [listening] })
+  await own.chat('Hello', { threadId: 'aim' })
+  assert.deepEqual(await own.getGoal('aim'), { goal: null })
+  assert.deepEqual(await own.setGoal('aim', 'Learn to weave'), { goal: 'Learn to weave' })
+  assert.deepEqual(await own.getGoal('aim'), { goal: 'Learn to weave' })
+  await own.chat('Hello', { threadId: 'aim' })
+  assert.deepEqual(await own.clearGoal('aim'), { goal: null })
+  await own.chat('Hello', { threadId: 'aim' })
+  assert.deepEqual(
+    seen.map(text => text.includes('Learn to weave')),
+    [false, true, false],
+  )
+  await assert.rejects(own.setGoal('aim', ' '), refused('invalid'))
+  await assert.rejects(own.setGoal('nowhere', 'x'), refused('not_found'))
+})
+
 test('files first, then a turn on their thread', async () => {
   await client.uploadFiles('talk', [await file('talk.txt')])
   assert.equal(await client.chat('hello', { threadId: 'talk', assistantId: 'echo' }), 'hello')
