@@ -154,12 +154,13 @@ forEachServer(
       const { by_caller } = await ask(server(), `/threads/${thread_id}/token-usage`)
       assert.ok(by_caller.subagent > 0 && by_caller.lead_agent > 0)
 
+      const { thread_id: other_id } = await client.threads.create()
       const long = { input: say('Delegate: count to 1000'), context, streamMode: ['custom' as const] }
-      const run = await client.runs.create(thread_id, 'lead_agent', long)
-      for await (const { event } of client.runs.joinStream(thread_id, run.run_id)) if (event === 'custom') break
-      await client.runs.cancel(thread_id, run.run_id, true)
-      assert.equal((await client.runs.get(thread_id, run.run_id)).status, 'interrupted')
-      const after = await wait(client, thread_id, 'What is 1 + 1?')
+      const run = await client.runs.create(other_id, 'lead_agent', long)
+      for await (const { event } of client.runs.joinStream(other_id, run.run_id)) if (event === 'custom') break
+      await client.runs.cancel(other_id, run.run_id, true)
+      assert.equal((await client.runs.get(other_id, run.run_id)).status, 'interrupted')
+      const after = await wait(client, other_id, 'What is 1 + 1?')
       assert.equal(after.messages.at(-1)?.content, '1 + 1 is 2.', 'the thread goes on past the call without a result')
     })
 
