@@ -12,6 +12,7 @@
 //                     └─ stopped: lease lost ────────► write nothing; another owner goes on
 //
 // The first reason to stop wins. A cancel that is stored before the ending decides the ending (claims.ts).
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Database, isOutage, isRefused } from '../db/database.ts'
 import type { Bus } from '../events/bus.ts'
@@ -66,6 +67,11 @@ const LAG_POLL_MS = 100
 /** How long a stopped executor may take to let go before the run is ended over its head. */
 const STOP_GRACE_MS = 5_000
 const RETRY_MS = 200
+/**
+ * Calls a function where no AsyncLocalStorage has a value. A run is nobody's call: whose request or which run's end it is started
+ * by depends on what was free, and the span, the user or the LangChain config that is around there is not the run's.
+ */
+const outside = AsyncLocalStorage.snapshot()
 
 export class Worker {
   readonly #db: Database
@@ -291,7 +297,7 @@ export class Worker {
   async #outcome(claimed: ClaimedRun, writer: RunWriter, signal: AbortSignal): Promise<Outcome> {
     const executor = this.#executors[claimed.run.kind]
     if (!executor) return { error: new Error(`this server does not execute runs of kind "${claimed.run.kind}"`) }
-    const execute = async () => executor(claimed, writer, signal)
+    const execute = async () => outside(executor, claimed, writer, signal)
     const execution = execute().then(
       ending => ({ ending }),
       error => ({ error }),
