@@ -177,7 +177,14 @@ async function start(
   const states = new ThreadStates({ db, graphs, store, cache, texts, limits: config })
   const { lease_ms, poll_ms, concurrency, max_crashes, run_timeout_ms, drain_ms } = config
   const executors = {
-    graph: graphExecutor({ db, graphs, storeOf: owned => store.of(owned), cache, limits: config }),
+    graph: graphExecutor({
+      db,
+      graphs,
+      storeOf: owned => store.of(owned),
+      cache,
+      limits: config,
+      tracing: config.agent.tracing,
+    }),
     workflow: workflowExecutor({
       db,
       bus,

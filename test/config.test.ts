@@ -505,6 +505,11 @@ const faulty: [what: string, text: string, message: string | RegExp][] = [
     /^runloom\.yaml:2:3: server\.prot: there is no such key; use host, port, /,
   ],
   [
+    'a provider of traces that is not known',
+    'tracing: [langfus]',
+    'runloom.yaml:1:11: tracing.0: use langfuse or langsmith',
+  ],
+  [
     'a model without provider',
     'plan_mode: true\nmodels:\n  - name: a',
     'runloom.yaml:3:5: models.0.provider: is missing; give a value (string)',

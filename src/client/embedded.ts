@@ -49,6 +49,8 @@ export interface StreamOptions extends Omit<AgentOptions, 'modelName'> {
   assistantId?: string
   /** More of the run's context, for one's own graphs. */
   context?: Record<string, unknown>
+  /** Of the run's config: what callbacks of its graph are told. */
+  metadata?: Record<string, unknown>
   recursionLimit?: number
   /** When the thread is busy: `enqueue` by default. */
   multitaskStrategy?: MultitaskStrategy
@@ -138,7 +140,7 @@ export class RunloomClient extends Resources implements AsyncDisposable {
   }
 
   #toCreate(message: MessageContent | Answer, options: StreamOptions): CreateRun {
-    const { threadId: asked, assistantId = this.#options.assistantId, context, recursionLimit } = options
+    const { threadId: asked, assistantId = this.#options.assistantId, context, metadata, recursionLimit } = options
     checkName(options.agentName)
     const thread_id = asked === undefined ? newId() : checkThread(asked)
     const isMessage = typeof message === 'string' || Array.isArray(message)
@@ -151,6 +153,7 @@ export class RunloomClient extends Resources implements AsyncDisposable {
       kwargs: {
         input: isMessage ? { messages: [{ type: 'human', content: message, id: newId() }] } : null,
         ...(!isMessage && { command: message }),
+        ...(metadata && { config: { metadata } }),
         context: { ...context, ...contextOf(chosen), thread_id },
         stream_mode: ['values', 'messages-tuple', 'custom'],
         on_pending_interrupt: 'answer',

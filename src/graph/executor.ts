@@ -8,6 +8,7 @@ import type { Ending, Executor, Interrupt } from '../core/executor.ts'
 import { ownedBy, type User } from '../core/users.ts'
 import { type Database, patient } from '../db/database.ts'
 import type { RunWriter } from '../events/run-writer.ts'
+import type { TracingProvider } from '../protocol/runloom-file.ts'
 import { RunCallbacks } from './callbacks.ts'
 import { Checkpointer } from './checkpointer.ts'
 import { fromHead, type RunConfig, type RunRequest, runConfig, streamModes } from './executor-config.ts'
@@ -18,6 +19,7 @@ import { type Start, startOf } from './recovery.ts'
 import { wireText } from './serde.ts'
 import type { StateCache } from './state-cache.ts'
 import { StateWriter } from './state-writer.ts'
+import { traced } from './tracing.ts'
 
 export interface GraphPorts {
   db: Database
@@ -27,6 +29,8 @@ export interface GraphPorts {
   storeOf: (owned: Owned | undefined) => BaseStore
   cache: StateCache
   limits: RecordingLimits
+  /** For whose providers of traces runs are marked. */
+  tracing: readonly TracingProvider[]
 }
 
 /** What every run records; `events`, `debug` and `tools` are added when the run asks for them. */
@@ -37,20 +41,21 @@ export function graphExecutor(ports: GraphPorts): Executor {
     const { thread_id, run_id, auth_user } = claimed.run
     const request = JSON.parse(claimed.run.kwargs) as RunRequest
     const user = auth_user === null ? null : (JSON.parse(auth_user) as User)
-    const config = runConfig(request, user)
-    const loaded = await ports.graphs.get(config.configurable.graph_id as string, config)
+    const asked = runConfig(request, user)
+    const { metadata } = asked
+    const loaded = await ports.graphs.get(asked.configurable.graph_id as string, asked)
+    const { config, shown } = traced(asked, { graph: loaded, providers: ports.tracing, user })
     const state = new StateWriter({ thread_id, run_id })
     const recording = new Recording(writer, state, config.durability ?? 'async', ports.limits)
     const { cache } = ports
     const store = ports.storeOf(ownedBy(user))
     const db = patient(ports.db, signal)
     const { write, flush } = recording
-    const metadata = config.metadata
     const calls = new ModelCalls({ thread_id, run_id }, write)
     const callerOf = calls.tagOf
     const checkpointer = new Checkpointer({ db, thread_id, run_id, state, write, flush, cache, callerOf, metadata })
     const graph = bind(loaded, { checkpointer, store })
-    const execution = new Execution(graph, recording, calls)
+    const execution = new Execution(graph, { add: chunk => recording.add(shown(chunk)), flush }, calls)
     try {
       const start = await startOf({ db, graph, claimed, request, config, recording })
       signal.throwIfAborted()
@@ -67,14 +72,14 @@ export function graphExecutor(ports: GraphPorts): Executor {
 /** One execution of a graph: records its chunks, and notes in them how it ends. */
 class Execution {
   readonly #graph: CompiledGraph
-  readonly #recording: Recording
+  readonly #recording: Pick<Recording, 'add' | 'flush'>
   readonly #calls: ModelCalls
   readonly #interrupts: Record<string, Interrupt[]> = {}
   #atBreakpoint = false
   /** The root's next nodes, where its newest checkpoint event still says so. */
   #next: string[] | undefined
 
-  constructor(graph: CompiledGraph, recording: Recording, calls: ModelCalls) {
+  constructor(graph: CompiledGraph, recording: Pick<Recording, 'add' | 'flush'>, calls: ModelCalls) {
     this.#graph = graph
     this.#recording = recording
     this.#calls = calls

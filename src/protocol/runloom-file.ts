@@ -146,6 +146,10 @@ const skills = z.strictObject({
   path: z.string().default('skills').describe('The folder of skills, relative to the file.'),
 })
 
+const tracingProvider = z.enum(['langfuse', 'langsmith'], { error: 'use langfuse or langsmith' })
+
+export type TracingProvider = z.infer<typeof tracingProvider>
+
 export const runloomFile = z.strictObject({
   models: models.default([]).describe('The models to choose from. Without any, `server.model` or the offline model.'),
   tools: z.array(tool).default([]).describe("Functions of yours that are the lead agent's tools."),
@@ -164,6 +168,10 @@ export const runloomFile = z.strictObject({
   uploads: uploads.default(() => uploads.parse({})).describe('Files that users give to a thread.'),
   memory: memory.default(() => memory.parse({})).describe('What the lead agent knows of its users.'),
   skills: skills.default(() => skills.parse({})).describe('Instructions that the lead agent reads when it needs them.'),
+  tracing: z
+    .array(tracingProvider)
+    .default([])
+    .describe('Providers of traces, `langfuse` or `langsmith`: callbacks of graphs hear what those group traces by.'),
 })
 
 /** All that runloom.yaml may say: besides, the server's settings, and what langgraph.json says of a running server. */

@@ -102,6 +102,7 @@ export class TestServer {
       storeOf: () => this.store,
       cache: new StateCache(),
       limits: LIMITS,
+      tracing: [],
     })
     const signal = AbortSignal.any([lost.signal, ...(stop ? [stop] : [])])
     const execution = execute(claimed, writer, signal).then(
