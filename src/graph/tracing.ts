@@ -8,7 +8,7 @@ import type { CompiledGraph } from './load.ts'
 import type { Chunk } from './recording.ts'
 
 /** The keys of a config's metadata that each reads: of the conversation, and of the user. */
-const KEYS: Readonly<Record<TracingProvider, readonly [thread: string, user: string]>> = {
+const KEYS: Readonly<Record<TracingProvider, readonly [ofThread: string, ofUser: string]>> = {
   langfuse: ['langfuseSessionId', 'langfuseUserId'],
   langsmith: ['session_id', 'user_id'],
 }
@@ -31,37 +31,39 @@ export function traced(
   const given = { ...graph.config?.metadata, ...config.metadata }
   const owner = memoryOwner(user)
   const added = providers.flatMap(provider => {
-    const [thread, user] = KEYS[provider]
-    return [[thread, thread_id], ...(owner ? [[user, owner]] : [])] as [string, string][]
+    const [ofThread, ofUser] = KEYS[provider]
+    return [[ofThread, thread_id], ...(owner ? [[ofUser, owner]] : [])] as [string, string][]
   })
   const fresh = Object.fromEntries(added.filter(([key]) => !(key in given)))
   const isNamed = config.runName !== undefined || graph.config?.runName !== undefined || graph.getName() !== NAMELESS
   return {
     config: { ...config, metadata: { ...fresh, ...config.metadata }, ...(!isNamed && { runName: graph_id }) },
-    shown: withoutMetadata(new Set(Object.keys(fresh))),
+    shown: without(fresh),
   }
 }
 
 /** LangGraph copies a config's metadata into what it streams: beside a message, and where a task or a checkpoint says its config. */
-function withoutMetadata(keys: ReadonlySet<string>): (chunk: Chunk) => Chunk {
+function without(added: Readonly<Record<string, string>>): (chunk: Chunk) => Chunk {
   /** One for all tokens of a model call, as LangGraph has it: the recording stores it once. */
   const known = new WeakMap<object, object>()
-  const without = (metadata: object): object => {
-    const kept = known.get(metadata) ?? Object.fromEntries(Object.entries(metadata).filter(([key]) => !keys.has(key)))
-    known.set(metadata, kept)
-    return kept
+  const rest = (metadata: object): object => {
+    const kept = known.get(metadata)
+    if (kept) return kept
+    const own = Object.fromEntries(Object.entries(metadata).filter(([key, value]) => added[key] !== value))
+    known.set(metadata, own)
+    return own
   }
   const inside = (holder: object): object =>
     Object.fromEntries(
       Object.entries(holder).map(([key, value]: [string, unknown]) => {
         if (typeof value !== 'object' || value === null) return [key, value]
-        return [key, key === 'metadata' ? without(value) : HOLDERS.has(key) ? inside(value) : value]
+        return [key, key === 'metadata' ? rest(value) : HOLDERS.has(key) ? inside(value) : value]
       }),
     )
   return chunk => {
     if (chunk.mode === 'messages') {
       const [message, metadata] = chunk.payload as [unknown, object | undefined]
-      return { ...chunk, payload: [message, metadata && without(metadata)] }
+      return { ...chunk, payload: [message, metadata && rest(metadata)] }
     }
     return TELLING.has(chunk.mode) ? { ...chunk, payload: inside(chunk.payload as object) } : chunk
   }
