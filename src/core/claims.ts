@@ -57,7 +57,7 @@ function* takeUp({ worker_id, lease_ms }: ClaimOptions): Steps<ClaimedRun[]> {
     update threads set due_at = now_ms() + ${lease_ms} where thread_id in (${join(runs.map(run => run.thread_id))})`
   const open = new Map(threads.map(({ thread_id, interrupts }) => [thread_id, interrupts]))
   return runs.map(({ attempt, last_seq, ...run }) => {
-    return { run, attempt, last_seq, interrupts: open.get(run.thread_id) ?? '{}' }
+    return { run, attempt, last_seq, interrupts: open.get(run.thread_id) ?? '{}', has_state: true }
   })
 }
 
@@ -112,19 +112,24 @@ function* claimRun(run: HeadedRun, args: Claim): Steps<ClaimedRun | 'ended' | un
   return { ...(yield* startRun({ ...run, crashes }, args)), taken_over: true }
 }
 
+interface StartedOn extends Pick<Thread, 'interrupts'> {
+  has_state: number
+}
+
 /** Makes a run this worker's: a new attempt, a lease, and the `metadata` event that opens the attempt in the log. */
 export function* startRun(run: Startable, { worker_id, lease_ms }: ClaimOptions): Steps<ClaimedRun> {
   const { run_id, thread_id, crashes } = run
   const head = yield* openAttempt(run, 'metadata', { run_id, attempt: crashes + 1 })
   yield sql`update threads set due_at = now_ms() + ${lease_ms} where thread_id = ${thread_id}`
-  const { interrupts, ...started } = (yield* first<Run & Pick<Thread, 'interrupts'>>(sql`
+  const { interrupts, has_state, ...started } = (yield* first<Run & StartedOn>(sql`
     update runs set status = 'running', worker_id = ${worker_id}, crashes = ${crashes}, updated_at = now_iso(),
       started_at = coalesce(started_at, now_iso()),
       base_seq = coalesce(base_seq, (select last_thread_seq from threads where thread_id = ${thread_id}))
     where run_id = ${run_id}
-    returning *, (select interrupts from threads where thread_id = ${thread_id}) as interrupts`)) as Run &
-    Pick<Thread, 'interrupts'>
-  return { run: started, ...head, interrupts }
+    returning *, (select interrupts from threads where thread_id = ${thread_id}) as interrupts, 
+      case when exists (select 1 from checkpoints where thread_id = ${thread_id}) then 1 else 0 end as has_state`)) as Run &
+    StartedOn
+  return { run: started, ...head, interrupts, has_state: has_state === 1 }
 }
 
 /** Raises a run's attempt, which fences whoever wrote it before, and writes the event that says so. */

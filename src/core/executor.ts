@@ -12,6 +12,8 @@ export interface ClaimedRun {
   interrupts: string
   /** Set when the lease of another owner had ended. */
   taken_over?: boolean
+  /** False when its thread surely had no checkpoint when it was claimed. */
+  has_state: boolean
 }
 
 export interface Interrupt {

@@ -1,11 +1,10 @@
 // Identifiers. New ids are UUIDs whose order is their age (version 7); ids derived from a name are version 5.
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 
 /** A UUIDv7: 48 bits of milliseconds, 74 random bits. */
 export function newId(now = Date.now()): string {
-  const bytes = randomBytes(16)
-  bytes.writeUIntBE(now, 0, 6)
-  return format(bytes, 7)
+  const time = now.toString(16).padStart(12, '0')
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${randomUUID().slice(15)}`
 }
 
 /** The namespace of the Agent Server's assistant ids (contracts: langgraph §1). It is not one of RFC 4122's. */
@@ -14,16 +13,13 @@ const ASSISTANT_NAMESPACE = '6ba7b821-9dad-11d1-80b4-00c04fd430c8'
 /** The stable id of a graph's system assistant: UUIDv5 of the graph id. */
 export function assistantId(graph_id: string): string {
   const namespace = Buffer.from(ASSISTANT_NAMESPACE.replaceAll('-', ''), 'hex')
-  return format(createHash('sha1').update(namespace).update(graph_id).digest().subarray(0, 16), 5)
+  const bytes = createHash('sha1').update(namespace).update(graph_id).digest().subarray(0, 16)
+  bytes[6] = ((bytes[6] as number) & 0x0f) | 0x50
+  bytes[8] = ((bytes[8] as number) & 0x3f) | 0x80
+  const hex = bytes.toString('hex')
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
 }
 
 export function isUuid(text: string): boolean {
   return /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i.test(text)
-}
-
-function format(bytes: Buffer, version: number): string {
-  bytes[6] = ((bytes[6] as number) & 0x0f) | (version << 4)
-  bytes[8] = ((bytes[8] as number) & 0x3f) | 0x80
-  const hex = bytes.toString('hex')
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
 }

@@ -343,6 +343,7 @@ export class Worker {
       if (!isRefused(error)) throw error
       return finish(withoutRows(args, error))
     })
+    writer.ended = true
     this.counts.ended[result.status] = (this.counts.ended[result.status] ?? 0) + 1
     this.#bus.publish(`run:${run_id}`)
     if (hasWebhook(claimed.run)) this.#bus.publish('webhooks')

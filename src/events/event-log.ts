@@ -96,8 +96,11 @@ export class EventLog {
   /** Resolves when the run has ended or its row is gone, or at the signal. Throws Closing when this log closes first. */
   async ended(run_id: string, signal: AbortSignal): Promise<void> {
     const follower = this.#followers.follow(run_id, signal)
+    let writer: RunWriter | undefined
     try {
       while (follower.listens()) {
+        writer = this.#writers.get(run_id) ?? writer
+        if (writer?.ended) return
         if (!this.#writers.has(run_id)) {
           const heads = await unlessOutage(this.#db, readHeads, [run_id])
           if (!heads) continue

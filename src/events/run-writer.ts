@@ -20,6 +20,8 @@ export class Fenced extends Error {
 export class RunWriter {
   readonly run_id: string
   readonly attempt: number
+  /** Set by the run's owner when its ending is committed. */
+  ended = false
   #last_seq: number
   #commits = 0
   /** Of the last event that was queued. */

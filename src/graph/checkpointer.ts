@@ -50,6 +50,8 @@ export interface CheckpointerOptions {
   /** Resolves when all rows given to `write` are committed. Needed where `write` resolves earlier. */
   flush?: () => Promise<void>
   cache: StateCache
+  /** Set when the run's thread has no checkpoint yet but those that come. */
+  empty?: boolean
   /** The tag of the model call that made a message; undefined where it has none. */
   callerOf?: (message_id: string) => string | undefined
   /** Goes under the metadata of every checkpoint: `run_id`, `graph_id`, the run's metadata and the like. */
@@ -70,18 +72,20 @@ export class Checkpointer extends BaseCheckpointSaver {
   readonly #states = new Map<string, StateWriter>()
   /** Oldest first. */
   readonly #seen = new Map<string, Seen>()
+  #empty: boolean
   /** Settles when the newest rows are written; undefined when a read has waited for it. */
   #writing: Promise<void> | undefined
 
   constructor(options: CheckpointerOptions) {
     super()
     this.#options = options
+    this.#empty = options.empty ?? false
     this.#states.set(options.state.thread_id, options.state)
   }
 
   async getTuple(config: RunnableConfig): Promise<CheckpointTuple | undefined> {
     const place = this.#place(config)
-    if (!place) return undefined
+    if (!place || (this.#empty && place.thread_id === this.#options.thread_id)) return undefined
     await this.#settled()
     const hydrated = this.#options.cache.find(place.thread_id)
     const loaded = await this.#load(place, hydrated)
@@ -126,6 +130,7 @@ export class Checkpointer extends BaseCheckpointSaver {
     newVersions: ChannelVersions,
   ): Promise<RunnableConfig> {
     const { checkpoint_id: parent_id, ...place } = this.#required(config)
+    this.#empty = false
     const { channel_values, ...rest } = checkpoint
     const seen = { ...place, checkpoint_id: checkpoint.id, versions: checkpoint.channel_versions }
     const unchanged = Object.keys(channel_values).filter(channel => !(channel in newVersions))

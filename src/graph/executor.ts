@@ -12,6 +12,7 @@ import type { TracingProvider } from '../protocol/runloom-file.ts'
 import { RunCallbacks } from './callbacks.ts'
 import { Checkpointer } from './checkpointer.ts'
 import { fromHead, type RunConfig, type RunRequest, runConfig, streamModes } from './executor-config.ts'
+import './lean-steps.ts'
 import { bind, type CompiledGraph, type GraphConfig } from './load.ts'
 import { ModelCalls } from './model-calls.ts'
 import { type Chunk, interruptsOf, Recording, type RecordingLimits } from './recording.ts'
@@ -53,7 +54,9 @@ export function graphExecutor(ports: GraphPorts): Executor {
     const { write, flush } = recording
     const calls = new ModelCalls({ thread_id, run_id }, write)
     const callerOf = calls.tagOf
-    const checkpointer = new Checkpointer({ db, thread_id, run_id, state, write, flush, cache, callerOf, metadata })
+    const empty = !claimed.has_state
+    const its = { thread_id, run_id, state, empty, metadata }
+    const checkpointer = new Checkpointer({ db, cache, write, flush, callerOf, ...its })
     const graph = bind(loaded, { checkpointer, store })
     const execution = new Execution(graph, { add: chunk => recording.add(shown(chunk)), flush }, calls)
     try {

@@ -31,6 +31,7 @@ export async function decode({ data, exact }: Stored): Promise<unknown> {
 
 /** The wire JSON of any value. */
 export function wireText(value: unknown): string {
+  if (attempt(() => isPlain(value, true))) return text(value)
   const fields = attempt(() => (isObject(value) && isMessage(value) ? flatten(value) : undefined))
   // A token's fields are plain, and are said as they are.
   return fields && attempt(() => isPlain(fields, true)) ? text(fields) : text(toWire(value))

@@ -4,7 +4,7 @@
 // It notices arrays and objects that were changed in place by comparing prints (state-print.ts). Limit: in a list, a change
 // below the top of an element older than the last 32 is not seen (a nested value of an old message's tool call, say);
 // replacing such an element by a new object always is.
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { withoutNul } from '../core/json.ts'
 import { type Bulk, insertMany } from '../db/database.ts'
 import { type Ref, refText, type Stored } from '../events/state.ts'
@@ -50,7 +50,7 @@ export class StateWriter {
   readonly #hashes = new Map<unknown, string>()
   readonly #metadata = new WeakMap<object, { text: string; ref?: string }>()
   /** Marks the places of references in JSON text; nothing that a graph produces can contain it. */
-  readonly #mark = randomBytes(12).toString('hex')
+  readonly #mark = randomUUID()
 
   constructor({ thread_id, run_id }: { thread_id: string; run_id: string }) {
     this.thread_id = thread_id
