@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
 import { openDatabase } from '../db/database.ts'
 import { type Renewal, renewLeases } from './claims.ts'
-import { type LeaseReport, type LeaseThread, monotonicMs } from './leases.ts'
+import { type LeaseNews, type LeaseReport, type LeaseThread, monotonicMs } from './leases.ts'
 
 const { url, door, lease_ms, ticks, hung_ms } = workerData as LeaseThread
 const port = parentPort as NonNullable<typeof parentPort>
@@ -13,10 +13,10 @@ const held = new Map<string, Renewal>()
 const stopping = new AbortController()
 const db = await openDatabase(url, { inline: true, door, connections: 1, timeout_ms: lease_ms / 3 })
 
-port.on('message', (message: { add: Renewal } | { remove: string } | 'close') => {
-  if (message === 'close') stopping.abort()
-  else if ('add' in message) held.set(message.add.run_id, message.add)
-  else held.delete(message.remove)
+port.on('message', (message: LeaseNews | 'close') => {
+  if (message === 'close') return stopping.abort()
+  for (const run_id of message.remove) held.delete(run_id)
+  for (const run of message.add) held.set(run.run_id, run)
 })
 
 let ticked = { count: -1, at: monotonicMs() }

@@ -4,6 +4,12 @@ import { extname } from 'node:path'
 import { type MessagePort, Worker as Thread } from 'node:worker_threads'
 import type { Renewal, Renewed } from './claims.ts'
 
+/** What the renewing thread is told: the runs to renew no more, and then those to renew. */
+export interface LeaseNews {
+  remove: string[]
+  add: Renewal[]
+}
+
 /** What the renewing thread tells: of the runs it asked for, those that are still ours. */
 export interface LeaseReport {
   asked_at: number
@@ -51,6 +57,8 @@ export class Leases {
   readonly #ticks = new Int32Array(new SharedArrayBuffer(4))
   readonly #timer: NodeJS.Timeout
   readonly #held = new Map<string, { attempt: number; deadline: number }>()
+  /** What the thread has not been told yet. */
+  #news: LeaseNews = { remove: [], add: [] }
   #ticked = monotonicMs()
   #lag_ms = 0
 
@@ -73,11 +81,13 @@ export class Leases {
   /** Holds a lease that was asked for at `asked_at` (monotonicMs). */
   add(run_id: string, attempt: number, asked_at: number) {
     this.#held.set(run_id, { attempt, deadline: this.#deadline(asked_at) })
-    this.#thread.postMessage({ add: { run_id, attempt } })
+    // Before the run can block this loop, and together with others that start in this moment.
+    if (this.#news.add.push({ run_id, attempt }) === 1) queueMicrotask(() => this.#tell())
   }
 
+  /** The thread hears of it in time to renew it once more at most, which then finds no such run. */
   remove(run_id: string) {
-    if (this.#held.delete(run_id)) this.#thread.postMessage({ remove: run_id })
+    if (this.#held.delete(run_id)) this.#news.remove.push(run_id)
   }
 
   async close() {
@@ -101,13 +111,21 @@ export class Leases {
     }
     const transferList = door ? [door] : []
     const thread = new Thread(new URL(`./lease-thread${extname(here)}`, here), { workerData, transferList })
-    for (const [run_id, { attempt }] of this.#held) thread.postMessage({ add: { run_id, attempt } })
+    this.#news = { remove: [], add: [...this.#held].map(([run_id, { attempt }]) => ({ run_id, attempt })) }
     thread.on('message', (report: LeaseReport) => this.#hear(report))
     thread.on('error', error => this.#listener.failed(error))
     thread.on('exit', () => {
       if (!this.#closed) setTimeout(() => this.#restart(), this.#lease_ms / 10).unref()
     })
     return thread
+  }
+
+  /** Tells the thread what is new, at each tick at the latest. */
+  #tell() {
+    const { remove, add } = this.#news
+    if (this.#closed || remove.length + add.length === 0) return
+    this.#thread.postMessage(this.#news)
+    this.#news = { remove: [], add: [] }
   }
 
   #restart() {
@@ -135,6 +153,7 @@ export class Leases {
     this.#lag_ms = this.#lateness(now)
     this.#ticked = now
     Atomics.add(this.#ticks, 0, 1)
+    this.#tell()
     // After a pause of this loop the thread's reports come first: they may have kept what looks overdue.
     setImmediate(() => {
       for (const [run_id, { deadline }] of this.#held) if (monotonicMs() > deadline) this.#lose(run_id)
@@ -146,8 +165,8 @@ export class Leases {
   }
 
   #lose(run_id: string) {
-    this.#held.delete(run_id)
-    this.#thread.postMessage({ remove: run_id })
+    this.remove(run_id)
+    this.#tell() // at once: a lease that nobody watches must not be renewed
     this.#listener.lost(run_id)
   }
 }

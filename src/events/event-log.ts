@@ -13,6 +13,8 @@ import { Fenced, RunWriter } from './run-writer.ts'
 const PAGE = 50
 /** From one group to the next where all runs go on for a while already; a commit costs the same for one token and for many. */
 const GATHER_MS = 5
+/** One for all: an error of its own for each run would say no more, and costs a look at the stack. */
+const OVER = new Fenced('the attempt is over')
 const RETRY_MS = [50, 100, 200, 400, 800, 1_000]
 
 export class EventLog {
@@ -53,7 +55,7 @@ export class EventLog {
 
   /** Ends writing. After a committed ending the readers of this process may finish from the table. */
   release(writer: RunWriter) {
-    writer.close(new Fenced('the attempt is over'))
+    writer.close(OVER)
     if (this.#writers.get(writer.run_id) === writer) this.#writers.delete(writer.run_id)
     this.#bus.publish(`run:${writer.run_id}`)
   }

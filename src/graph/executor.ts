@@ -102,7 +102,7 @@ class Execution {
     const stop = AbortSignal.any([signal, failed.signal])
     // Models are held back while the log cannot keep up: nothing else bounds what they produce.
     const callbacks = new RunCallbacks({ take: chunk => record(asChunk(chunk)), room: () => writer.room() })
-    callbacks.addHandler(this.#calls.handler)
+    callbacks.addHandler(this.#calls)
     const streamMode = [...RECORDED_MODES, ...['debug', 'tools'].filter(mode => asked.includes(mode))]
     const options = { ...config, callbacks, streamMode, subgraphs: true, signal: stop }
     const chunks = asked.includes('events') ? this.#events(input, options) : this.#chunks(input, options)

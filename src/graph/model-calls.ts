@@ -1,6 +1,6 @@
 // Collects what a run's model calls spend, from the calls themselves: whether streamed or not, and wherever in the graph,
 // its subgraphs and tools they are made (contracts: gateway §1.11).
-import { BaseCallbackHandler } from '@langchain/core/callbacks/base'
+import { BaseCallbackHandler, type CallbackHandlerMethods } from '@langchain/core/callbacks/base'
 import type { BaseMessage, UsageMetadata } from '@langchain/core/messages'
 import type { LLMResult } from '@langchain/core/outputs'
 import { type Caller, type ModelCall, modelCallRows } from '../core/usage.ts'
@@ -13,34 +13,49 @@ interface Begun {
   caller: Caller
 }
 
+type Started<Name extends 'handleChatModelStart' | 'handleLLMStart'> = Parameters<
+  NonNullable<CallbackHandlerMethods[Name]>
+>
+
 /** Messages whose caller is remembered until their checkpoint is written. */
 const TAGGED = 1_000
 
-export class ModelCalls {
-  /** To be given to the graph. It sees the beginning and the end of calls, not their tokens. */
-  readonly handler: BaseCallbackHandler
+/** The callback handler of one run. It sees the beginning and the end of calls, not their tokens. */
+export class ModelCalls extends BaseCallbackHandler {
+  override name = 'ModelCalls'
+  override awaitHandlers = true // else it might hear of a call when the run is over
+  readonly #run: { thread_id: string; run_id: string }
+  readonly #write: (writes: Bulk[]) => unknown
   readonly #begun = new Map<string, Begun>()
   /** The tags of calls by the message that they made. */
   readonly #tags = new Map<string, string>()
 
   constructor(run: { thread_id: string; run_id: string }, write: (writes: Bulk[]) => unknown) {
-    const begin = (call_id: string, tags?: string[], metadata?: Record<string, unknown>) => {
-      this.#begun.set(call_id, begunBy(tags ?? [], metadata ?? {}))
-    }
-    this.handler = BaseCallbackHandler.fromMethods({
-      handleChatModelStart: (_llm, _messages, call_id, _parent, _extra, tags, metadata) =>
-        begin(call_id, tags, metadata),
-      handleLLMStart: (_llm, _prompts, call_id, _parent, _extra, tags, metadata) => begin(call_id, tags, metadata),
-      handleLLMError: (_error, call_id) => void this.#begun.delete(call_id),
-      handleLLMEnd: (output, call_id) => void write([modelCallRows([this.#end(run, call_id, output)])]),
-    })
-    this.handler.awaitHandlers = true // else it might hear of a call when the run is over
+    super()
+    this.#run = run
+    this.#write = write
+  }
+
+  override handleChatModelStart(...[, , call_id, , , tags, metadata]: Started<'handleChatModelStart'>) {
+    this.#begun.set(call_id, begunBy(tags ?? [], metadata ?? {}))
+  }
+
+  override handleLLMStart(...[, , call_id, , , tags, metadata]: Started<'handleLLMStart'>) {
+    this.#begun.set(call_id, begunBy(tags ?? [], metadata ?? {}))
+  }
+
+  override handleLLMError(_error: unknown, call_id: string) {
+    this.#begun.delete(call_id)
+  }
+
+  override handleLLMEnd(output: LLMResult, call_id: string) {
+    this.#write([modelCallRows([this.#end(call_id, output)])])
   }
 
   /** The tag of the call that made a message, if it had one. */
   readonly tagOf = (message_id: string): string | undefined => this.#tags.get(message_id)
 
-  #end(run: { thread_id: string; run_id: string }, call_id: string, output: LLMResult): ModelCall {
+  #end(call_id: string, output: LLMResult): ModelCall {
     const begun = this.#begun.get(call_id) ?? begunBy([], {})
     this.#begun.delete(call_id)
     const messages = output.generations.flat().flatMap(generation => {
@@ -49,7 +64,7 @@ export class ModelCalls {
     for (const { id } of messages) if (id && begun.tag) this.#remember(id, begun.tag)
     const { caller } = begun
     const model = modelOf(messages) ?? begun.model ?? 'unknown'
-    return { call_id, ...run, model, caller, ...tokensOf(messages, output.llmOutput) }
+    return { call_id, ...this.#run, model, caller, ...tokensOf(messages, output.llmOutput) }
   }
 
   #remember(message_id: string, tag: string) {

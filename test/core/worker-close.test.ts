@@ -8,7 +8,7 @@ import { text } from 'node:stream/consumers'
 import { after, before, beforeEach, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker as Thread } from 'node:worker_threads'
-import type { LeaseThread } from '../../src/core/leases.ts'
+import type { LeaseNews, LeaseThread } from '../../src/core/leases.ts'
 import { cancelRun } from '../../src/core/runs.ts'
 import { LocalBus } from '../../src/events/bus.ts'
 import { FlakyDatabase, numbers } from '../events/support.ts'
@@ -220,7 +220,7 @@ forEachDatabase('a worker that ends', open => {
     const thread = new Thread(new URL('../../src/core/lease-thread.ts', import.meta.url), { workerData })
     let reports = 0
     thread.on('message', () => reports++)
-    thread.postMessage({ add: { run_id: run.run_id, attempt } })
+    thread.postMessage({ remove: [], add: [{ run_id: run.run_id, attempt }] } satisfies LeaseNews)
     await until(() => reports > 0, 'it renews')
     await until(async () => {
       const before = reports

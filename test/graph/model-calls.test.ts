@@ -32,7 +32,7 @@ test('an agent in a tool is a subagent, a title a middleware’s, the rest the a
       ...(bulk?.rows ?? []).map(({ caller, model, total_tokens }) => [caller, model, Number(total_tokens) > 0]),
     )
   })
-  await agent.invoke({ messages: [{ role: 'user', content: 'what is 3*4?' }] }, { callbacks: [calls.handler] })
+  await agent.invoke({ messages: [{ role: 'user', content: 'what is 3*4?' }] }, { callbacks: [calls] })
   const order = ['lead_agent', 'subagent', 'middleware', 'lead_agent']
   assert.deepEqual(
     callers,
