@@ -19,7 +19,7 @@ const MARKS: Record<string, string> = { completed: 'x', in_progress: '~', pendin
 
 const data = mkdtempSync(join(tmpdir(), 'runloom-example-'))
 let server = await startServer(0, data)
-const client = new Client({ apiUrl: server.url })
+const client = new Client({ apiUrl: server.url, callerOptions: { maxRetries: 0 } })
 
 const { thread_id } = await client.threads.create()
 const content = 'What is 2 + 3 and then what is 6 * 7 and then count to 5 and then what is 8 - 1?'

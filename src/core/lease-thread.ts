@@ -19,19 +19,22 @@ port.on('message', (message: LeaseNews | 'close') => {
   for (const run of message.add) held.set(run.run_id, run)
 })
 
-let ticked = { count: -1, at: monotonicMs() }
+let asked_at = monotonicMs()
+let ticked = { count: -1, at: asked_at }
 while (!stopping.signal.aborted) {
-  await sleep(lease_ms / 3, undefined, { signal: stopping.signal }).catch(() => {})
+  // Counted from the last time it asked: one answer that does not come is not to cost the lease.
+  const rest_ms = Math.max(0, asked_at + lease_ms / 3 - monotonicMs())
+  await sleep(rest_ms, undefined, { signal: stopping.signal }).catch(() => {})
+  asked_at = monotonicMs()
   const count = Atomics.load(ticks, 0)
-  if (count !== ticked.count) ticked = { count, at: monotonicMs() }
-  if (stopping.signal.aborted || held.size === 0 || monotonicMs() - ticked.at > hung_ms) continue
+  if (count !== ticked.count) ticked = { count, at: asked_at }
+  if (stopping.signal.aborted || held.size === 0 || asked_at - ticked.at > hung_ms) continue
   await renew([...held.values()])
 }
 await db.close()
 port.close()
 
 async function renew(runs: Renewal[]) {
-  const asked_at = monotonicMs()
   try {
     const renewed = await db.run(renewLeases, { runs, lease_ms })
     port.postMessage({ asked_at, asked: runs, renewed } satisfies LeaseReport)

@@ -71,7 +71,7 @@ for (const [name, model] of Object.entries(MODELS)) {
   })
 }
 
-test('an abort reaches the offline model in mid-answer', { timeout: 2000 }, async () => {
+test('an abort reaches the offline model in mid-answer', async () => {
   const graph = graphOn(new OfflineModel({ delay_ms: 5 }))
   const abort = new AbortController()
   const config = { configurable: { thread_id: 'four' }, streamMode: 'messages' as const, signal: abort.signal }
@@ -84,7 +84,7 @@ test('an abort reaches the offline model in mid-answer', { timeout: 2000 }, asyn
   assert.ok(seen < 10)
 })
 
-test('an abort closes the connection to the provider', { timeout: 2000 }, async t => {
+test('an abort closes the connection to the provider', async t => {
   const server = await startOpenAIServer({ delay_ms: 10, script: () => ({ text: 'word '.repeat(200) }) })
   t.after(server.close)
   const graph = graphOn(await new ChatModels([], 'openai:fake', { OPENAI_BASE_URL: server.url }).get('default'))

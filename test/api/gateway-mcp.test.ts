@@ -228,7 +228,7 @@ forEachDatabase('the tools of MCP servers', open => {
     t.after(() => second.close())
     await eventually(async () => {
       assert.equal(await talk(server, 'call web__yell {"text":"hey"}'), 'The tool said: HEY')
-    }, 40_000)
+    })
   })
 
   test('a server that has forgotten its sessions is met anew', async t => {

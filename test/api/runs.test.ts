@@ -228,7 +228,7 @@ for (const base of ['', '/api']) {
       const run = await client.runs.create(thread_id, 'steps', { input: { count: 1 }, afterSeconds: 1 })
       assert.equal(run.status, 'pending')
       const age = () => Date.now() - Date.parse(run.created_at)
-      assert.ok(Math.abs(age()) < 900, 'created_at is now, not the time it is due')
+      assert.ok(age() > -500, 'created_at is now, not the time it is due')
       await client.runs.join(thread_id, run.run_id)
       assert.ok(age() >= 1000)
       assert.equal((await client.runs.get(thread_id, run.run_id)).status, 'success')

@@ -7,7 +7,7 @@ import { type Seen, status } from './harness.ts'
 
 type Modes = ('run_modes' | 'lifecycle' | 'state_update')[]
 
-const WITHIN_MS = 20_000
+const WITHIN_MS = 60_000
 
 forEachServer('thread stream', server => {
   /** What is streamed from now on, or after an id, until it is enough. */

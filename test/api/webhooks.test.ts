@@ -146,7 +146,7 @@ forEachServer('webhooks', server => {
     for (let n = 0; n < 8; n++) await client.runs.wait(null, 'echo', { input, webhook: `${hanging.url}/hang` })
     const began = Date.now()
     await client.runs.wait(null, 'echo', { input, webhook: `${endpoint.url}/healthy` })
-    assert.ok(Date.now() - began < 2_000)
+    assert.ok(Date.now() - began < 8_000, 'not as long as a dead endpoint is waited for')
     await told('/healthy')
   })
 
@@ -231,7 +231,7 @@ describe('webhooks and the death of the process', () => {
       endpoint.answer = () => 200
       endpoint.received.length = 0
       running = await startServer({ database_url, env })
-      await eventually(async () => assert.equal(endpoint.received.length, 1), 5_000)
+      await eventually(async () => assert.equal(endpoint.received.length, 1))
       const [{ body, text, headers }] = endpoint.received as [Received]
       assert.deepEqual([body.run_id, body.status], [run_id, 'success'])
       const [, time, mac] = /^t=(\d+),v1=(\w+)$/.exec(String(headers['x-runloom-signature'])) ?? assert.fail()

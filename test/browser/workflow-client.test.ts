@@ -35,7 +35,7 @@ test('a page runs a workflow and answers its tool', { skip }, async t => {
   const page = await browser.newPage()
   const { port } = pages.address() as AddressInfo
   await page.goto(`http://127.0.0.1:${port}/?api=${encodeURIComponent(server.url)}`)
-  await page.locator('main', { hasText: /./ }).waitFor({ timeout: 20_000 })
+  await page.locator('main', { hasText: /./ }).waitFor({ timeout: 60_000 })
   const shown = JSON.parse((await page.locator('main').textContent()) as string)
   assert.equal(shown.error, undefined)
   assert.equal(shown.status, 'succeeded')

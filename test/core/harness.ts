@@ -184,14 +184,14 @@ export async function eventsOf(core: Core, run_id: string): Promise<RunEvent[]> 
 }
 
 /** Reads a run's log from a cursor to its end. */
-export async function readAll(log: EventLog, run_id: string, after = 0, signal = AbortSignal.timeout(20_000)) {
+export async function readAll(log: EventLog, run_id: string, after = 0, signal = AbortSignal.timeout(60_000)) {
   const events: RunEvent[] = []
   for await (const batch of log.read(run_id, after, signal)) events.push(...batch)
   return events
 }
 
 /** Waits for something to become true that no event tells of. */
-export async function until(condition: () => boolean | Promise<boolean>, what: string, within_ms = 10_000) {
+export async function until(condition: () => boolean | Promise<boolean>, what: string, within_ms = 60_000) {
   const deadline = performance.now() + within_ms
   while (!(await condition())) {
     if (performance.now() > deadline) assert.fail(`not within ${within_ms} ms: ${what}`)

@@ -123,7 +123,7 @@ forEachDatabase('the queue', open => {
     }
     const others = await Promise.all(Array.from({ length: 5 }, () => create(core)))
     held.resolve()
-    await Promise.all(others.map(other => worker.log.ended(other.run.run_id, AbortSignal.timeout(20_000))))
+    await Promise.all(others.map(other => worker.log.ended(other.run.run_id, AbortSignal.timeout(60_000))))
     const before = ended.slice(0, ended.findLastIndex(thread_id => thread_id !== long) + 1)
     // The one that held the slot, and at most one for each of the others.
     assert.ok(before.filter(thread_id => thread_id === long).length <= 6, `${before}`)
@@ -142,7 +142,7 @@ forEachDatabase('what a worker has done', open => {
       return DONE
     })
     const other = await create(core)
-    for (const { run } of [abandoned, other]) await log.ended(run.run_id, AbortSignal.timeout(20_000))
+    for (const { run } of [abandoned, other]) await log.ended(run.run_id, AbortSignal.timeout(60_000))
     assert.deepEqual(worker.counts, { taken_over: 1, ended: { success: 1, error: 1 } })
     const facts = await core.db.run(queueFacts, undefined)
     assert.deepEqual(facts, { pending: 0, running: 0, due: 0, oldest_ms: 0 })

@@ -254,7 +254,7 @@ forEachDatabase('webhooks', open => {
     await until(() => other.received.length === 1, 'the other endpoint is called beside it')
     const began = performance.now()
     await ended('/hang')
-    assert.ok(performance.now() - began < 1_000)
+    assert.ok(performance.now() - began < 30_000, 'not as long as a dead endpoint is waited for')
     assert.equal(endpoint.received.length, 8)
   })
 

@@ -60,7 +60,7 @@ forEachDatabase('a worker that ends', open => {
     const next = startWorker(core, others.executor)
     for (const n of numbers(1, 3)) (await others.nth(n)).end()
     for (const { run_id } of runs) {
-      await next.log.ended(run_id, AbortSignal.timeout(10_000))
+      await next.log.ended(run_id, AbortSignal.timeout(60_000))
       const run = await runOf(core, run_id)
       assert.deepEqual([run?.status, run?.crashes], ['success', 0])
       const log = (await eventsOf(core, run_id)).map(one => one.event)
@@ -120,9 +120,7 @@ forEachDatabase('a worker that ends', open => {
     assert.deepEqual([await statusOf(core, first.run_id), await statusOf(core, second.run_id)], ['success', 'pending'])
   })
 
-  test('gives up an executor that does not listen, after a grace; what it writes then is refused', {
-    timeout: 15_000,
-  }, async () => {
+  test('gives up an executor that does not listen, after a grace; what it writes then is refused', async () => {
     const executions = new Executions({ obedient: false })
     const worker = startWorker(core, executions.executor)
     const { run_id } = await worker.start()
@@ -135,7 +133,7 @@ forEachDatabase('a worker that ends', open => {
 
   test('a run whose lease was taken is stopped at once, and nothing of it is written any more', async () => {
     const executions = new Executions()
-    const worker = startWorker(core, executions.executor, { lease_ms: 600 })
+    const worker = startWorker(core, executions.executor, { lease_ms: 1_500 })
     const { run_id, thread_id } = await worker.start()
     const { signal, writer } = await executions.nth(1)
     await expire(core, thread_id)
@@ -149,7 +147,7 @@ forEachDatabase('a worker that ends', open => {
 
   test('a worker that cannot renew stops its runs before their leases end, and another takes them over', async () => {
     const [executions, others] = [new Executions(), new Executions()]
-    const lease_ms = 700
+    const lease_ms = 3_000
     const url = core.db.dialect === 'sqlite' ? 'sqlite:/dev/null/nowhere.db' : 'postgres://nobody@127.0.0.1:1/none'
     const worker = startWorker(core, executions.executor, {
       url,
@@ -171,7 +169,7 @@ forEachDatabase('a worker that ends', open => {
     const { claimed, end } = await others.nth(1)
     assert.deepEqual([claimed.run.run_id, claimed.run.crashes], [run_id, 1])
     end()
-    await next.log.ended(run_id, AbortSignal.timeout(10_000))
+    await next.log.ended(run_id, AbortSignal.timeout(60_000))
     await Promise.all([worker.close(), next.close()])
   })
 
@@ -191,7 +189,7 @@ forEachDatabase('a worker that ends', open => {
     await leaseMoves(4_000)
     assert.deepEqual([executions.running, execution.signal.aborted], [1, false])
     execution.end()
-    await worker.log.ended(run_id, AbortSignal.timeout(10_000))
+    await worker.log.ended(run_id, AbortSignal.timeout(60_000))
     assert.equal((await runOf(core, run_id))?.crashes, 0)
     await Promise.all([worker.close(), rival.close()])
   })
@@ -207,7 +205,7 @@ forEachDatabase('a worker that ends', open => {
     await execution.writer.append(event('custom'))
     assert.equal(execution.signal.aborted, false)
     execution.end()
-    await worker.log.ended(run_id, AbortSignal.timeout(10_000))
+    await worker.log.ended(run_id, AbortSignal.timeout(60_000))
     const run = await runOf(core, run_id)
     assert.deepEqual([run?.status, run?.crashes], ['success', 0])
     await worker.close()
@@ -237,7 +235,7 @@ forEachDatabase('a worker that ends', open => {
   test('its process ends when everything is closed', async () => {
     const script = join(import.meta.dirname, 'closing-process.ts')
     const child = spawn(process.execPath, [script, core.url], { stdio: ['ignore', 'pipe', 'inherit'] })
-    const timer = setTimeout(() => child.kill('SIGKILL'), 20_000)
+    const timer = setTimeout(() => child.kill('SIGKILL'), 60_000)
     const said = text(child.stdout)
     const [exit] = await once(child, 'exit')
     clearTimeout(timer)

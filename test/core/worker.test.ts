@@ -36,7 +36,7 @@ forEachDatabase('a worker', open => {
   after(() => core.close())
   beforeEach(() => core.empty())
 
-  const stopped = (worker: TestWorker, run_id: string) => worker.log.ended(run_id, AbortSignal.timeout(10_000))
+  const stopped = (worker: TestWorker, run_id: string) => worker.log.ended(run_id, AbortSignal.timeout(60_000))
   async function cancel(worker: TestWorker, run_id: string, action: CancelAction = 'interrupt') {
     await core.db.run(cancelRun, { run_id, action, by: 'test' })
     worker.bus.publish(`cancel:${run_id}`)
@@ -228,7 +228,7 @@ forEachDatabase('a worker', open => {
 
     test('also where every hint is lost: the renewal of its lease tells', async () => {
       const executions = new Executions()
-      const worker = startWorker(core, executions.executor, { lease_ms: 600 })
+      const worker = startWorker(core, executions.executor, { lease_ms: 1_500 })
       const { run_id } = await worker.start()
       await executions.nth(1)
       await core.db.run(cancelRun, { run_id, action: 'interrupt', by: 'test' })

@@ -108,7 +108,7 @@ describe('a Postgres bus', () => {
     await new PostgresBus(url).close()
     const started = performance.now()
     await new PostgresBus('postgres://nobody@127.0.0.1:1/none').close()
-    assert.ok(performance.now() - started < 500)
+    assert.ok(performance.now() - started < 5_000)
     const bus = new PostgresBus(url)
     bus.publish('work')
     await connected(bus)

@@ -69,7 +69,7 @@ forEachDatabase('reading the log', open => {
     await run.writer.append({ event: 'values', data: refText(['b', 'hash-of-nothing']) })
     const render = async (between: () => Promise<unknown> = async () => {}) => {
       async function* rendered() {
-        for await (const batch of log.read(run_id, 1, AbortSignal.timeout(10_000))) {
+        for await (const batch of log.read(run_id, 1, AbortSignal.timeout(60_000))) {
           await between()
           for (const { data } of batch) yield await texts.render(thread_id, data)
         }
@@ -103,7 +103,7 @@ forEachDatabase('reading the log', open => {
   test('a long run is read in pages', async () => {
     const run_id = await endedRun(2_500)
     const sizes: number[] = []
-    for await (const batch of log.read(run_id, 0, AbortSignal.timeout(10_000))) sizes.push(batch.length)
+    for await (const batch of log.read(run_id, 0, AbortSignal.timeout(60_000))) sizes.push(batch.length)
     assert.deepEqual(sizes, [...Array<number>(50).fill(50)])
   })
 
@@ -165,7 +165,7 @@ forEachDatabase('reading the log', open => {
     const sizes: number[] = []
     let last = 0
     const reading = (async () => {
-      for await (const batch of log.read(run.run_id, 0, AbortSignal.timeout(20_000))) {
+      for await (const batch of log.read(run.run_id, 0, AbortSignal.timeout(60_000))) {
         sizes.push(batch.length)
         assert.equal(batch[0]?.seq, last + 1)
         last = batch.at(-1)?.seq as number
@@ -268,7 +268,7 @@ forEachDatabase('reading the log', open => {
   test('ended() resolves when the run has ended, when it is gone, and at its signal', async () => {
     const [ending, erased, going] = [await openRun(), await openRun(), await openRun()]
     const stop = new AbortController()
-    const waits = [ending, erased].map(run => log.ended(run.run_id, AbortSignal.timeout(10_000)))
+    const waits = [ending, erased].map(run => log.ended(run.run_id, AbortSignal.timeout(60_000)))
     const stopped = log.ended(going.run_id, stop.signal)
     await end(ending)
     await waits[0]
@@ -285,7 +285,7 @@ forEachDatabase('reading the log', open => {
     const other = new EventLog(core.db, new LocalBus())
     const run = await openRun()
     const reader = new Reader(other, run.run_id)
-    const ended = other.ended(run.run_id, AbortSignal.timeout(10_000))
+    const ended = other.ended(run.run_id, AbortSignal.timeout(60_000))
     await reader.until(1)
     const stopped = Promise.allSettled([reader.done, ended])
     await other.close()
@@ -303,7 +303,7 @@ forEachDatabase('reading the log', open => {
     const reader = new Reader(flaky, run.run_id)
     await reader.until(2)
     db.faults.push('before', 'before')
-    const ended = flaky.ended(run.run_id, AbortSignal.timeout(10_000))
+    const ended = flaky.ended(run.run_id, AbortSignal.timeout(60_000))
     await end(run)
     await Promise.all([reader.done, ended])
     assert.deepEqual(reader.seqs, [1, 2])
@@ -324,7 +324,7 @@ forEachDatabase('reading the log', open => {
     const deaf = new EventLog(other.db, new DeafBus())
     const run = await openRun()
     const reader = new Reader(deaf, run.run_id)
-    const ended = deaf.ended(run.run_id, AbortSignal.timeout(10_000))
+    const ended = deaf.ended(run.run_id, AbortSignal.timeout(60_000))
     await reader.until(1)
     await run.writer.append(event('custom'))
     await reader.until(2)

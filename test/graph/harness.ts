@@ -145,7 +145,7 @@ export class TestServer {
   /** The events of a run that has ended, as the log gives them. */
   async *read(run_id: string, after = 0): AsyncGenerator<RunEvent[]> {
     const log = new EventLog(this.db, new LocalBus())
-    yield* log.read(run_id, after, AbortSignal.timeout(10_000))
+    yield* log.read(run_id, after, AbortSignal.timeout(60_000))
     await log.close()
   }
 

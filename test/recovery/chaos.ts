@@ -45,7 +45,7 @@ export interface ChaosReport {
 const ROUNDS_A_DATABASE = 12
 const FAULTS_A_ROUND = 5
 /** How long what is in flight may take once all is quiet. */
-const QUIET_MS = 30_000
+const QUIET_MS = 60_000
 
 export async function chaos(options: ChaosOptions): Promise<ChaosReport> {
   const { seed, database, processes, kills, log } = options

@@ -145,6 +145,6 @@ async function persist<T>(work: () => Promise<T>): Promise<T> {
   let done: { value: T } | undefined
   await eventually(async () => {
     done ??= { value: await work() }
-  }, 20_000)
+  })
   return (done as { value: T }).value
 }
