@@ -15,6 +15,7 @@ import { workflows } from './workflow-cases.ts'
 
 const CASES: Record<string, cases.Case> = {
   wait: cases.waiting,
+  floor: cases.floor,
   first: cases.firstToken,
   cpu: cases.tokenCpu,
   flood: cases.flood,

@@ -67,6 +67,31 @@ export const waiting: Case = async (target, { runs }, goals) => {
   })
 }
 
+/** What no durable server can do without: a request, two commits of a row, and the graph with what is to be recorded of it. */
+export const floor: Case = async (target, { runs, flood }) => {
+  if (!target.bareCommit) return []
+  const { remote, here } = await inTurns(
+    runs,
+    async () => ({
+      request: await timed(() => call(`${urlOf(target)}/ok`)),
+      commit: await timed(async () => target.bareCommit?.()),
+      graph: await timed(local.runNoopRecorded),
+    }),
+    () => timed(local.runNoop),
+  )
+  const of = (part: 'request' | 'commit' | 'graph') => median(remote.map(one => one[part]))
+  const least = median(remote.map(({ request, commit, graph }) => request + 2 * commit + graph))
+  const many = (work: () => Promise<unknown>) => cpuHere(() => throughput(1, flood, work))
+  const [recorded, plain] = [await many(local.runNoopRecorded), await many(local.runNoop)]
+  return [
+    figure(target.name, 'the least of a no-op wait p50', 'ms', least, { here: median(here) }),
+    figure(target.name, 'of it: an empty request', 'ms', of('request')),
+    figure(target.name, 'of it: a bare commit, twice', 'ms', of('commit')),
+    figure(target.name, 'of it: the graph, recorded', 'ms', of('graph')),
+    figure(target.name, 'CPU of the graph, recorded', 'ms', recorded / flood, { here: plain / flood }),
+  ]
+}
+
 export const firstToken: Case = async (target, { runs }, goals) => {
   const few = Math.ceil(runs / 2)
   const { remote, here } = await inTurns(

@@ -8,6 +8,7 @@ const graphs = {
   noop: noop.compile({ checkpointer: new MemorySaver() }),
   tokens: tokens.compile({ checkpointer: new MemorySaver() }),
 }
+const RECORDED_MODES = ['values', 'updates', 'messages', 'custom', 'tasks', 'checkpoints'] as const
 const plainChat = chat.compile()
 
 export function say(content: string) {
@@ -16,6 +17,14 @@ export function say(content: string) {
 
 export function runNoop(): Promise<unknown> {
   return graphs.noop.invoke(say('go'), { configurable: { thread_id: crypto.randomUUID() } })
+}
+
+/** The no-op with the stream modes that a recording needs, each read and thrown away. */
+export async function runNoopRecorded(): Promise<unknown> {
+  const options = { configurable: { thread_id: crypto.randomUUID() }, streamMode: [...RECORDED_MODES], subgraphs: true }
+  const last = { chunk: undefined as unknown }
+  for await (const chunk of await graphs.noop.stream(say('go'), options)) last.chunk = chunk
+  return last.chunk
 }
 
 /** `onFirst` as in wire.ts. */

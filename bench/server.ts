@@ -18,6 +18,8 @@ export interface Target {
   cpu?: () => Promise<number>
   /** Asks the first process. */
   ask?: <Q extends Question>(question: Q) => Promise<Answers[Q]>
+  /** One row into a database of the same kind beside the server's, as durable. */
+  bareCommit?: () => void
   /** Bytes that the database holds, without free pages. */
   bytes?: () => Promise<number>
   stop: () => Promise<void>
@@ -27,11 +29,23 @@ export async function sqliteTarget(profile?: string): Promise<Target> {
   const data = mkdtempSync(join(tmpdir(), 'runloom-bench-'))
   const file = join(data, 'runloom.db')
   const server = await startProcess(`sqlite:${file}`, profile)
+  const bare = new DatabaseSync(join(data, 'bare.db'))
+  bare.exec('pragma journal_mode = wal; pragma synchronous = full; create table bare (row text)')
+  const insert = bare.prepare('insert into bare values (?)')
+  const bareCommit = () => void insert.run('a row')
   const stop = async () => {
+    bare.close()
     await server.stop()
     rmSync(data, { recursive: true, force: true })
   }
-  return { name: 'SQLite', urls: [server.url], ...questions([server]), bytes: async () => sqliteBytes(file), stop }
+  return {
+    name: 'SQLite',
+    urls: [server.url],
+    ...questions([server]),
+    bareCommit,
+    bytes: async () => sqliteBytes(file),
+    stop,
+  }
 }
 
 /** The test support's Postgres with its two exceptions for speed undone: commits are durable here. */
