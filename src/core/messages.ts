@@ -59,22 +59,23 @@ const IS_NEWS = `said.content is distinct from (
   where messages.thread_id = said.thread_id and messages.message_id = said.message_id
   order by seq desc limit 1)`
 
+const TARGET = `insert into messages (${COLUMNS.join(', ')}, seq, created_at)
+  select ${COLUMNS.map(column => `said.${column}`).join(', ')}`
+const THEN = `on conflict (thread_id, message_id, run_id) do update
+  set content = excluded.content, caller = excluded.caller`
+const INSERT = {
+  each: `${TARGET}, 1 + ${NEXT_SEQ}, now_iso()
+    from (select ${GIVEN.map(column => `? as ${column}`).join(', ')}) said where ${IS_NEWS} ${THEN}`,
+  all: `${TARGET}, row_number() over (partition by said.thread_id order by said.place) + ${NEXT_SEQ}, now_iso()
+    from unnest(${GIVEN.map((_, index) => `$${index + 1}::text[]`).join(', ')}) with ordinality
+      as said (${GIVEN.join(', ')}, place) where ${IS_NEWS} ${THEN}`,
+  columns: GIVEN,
+  key: ['thread_id', 'message_id', 'run_id'],
+}
+
 /** Writes messages in order. They are those of runs that are held, so that nobody else writes their threads. */
 export function messageRows(rows: readonly NewMessage[]): Bulk {
-  const target = `insert into messages (${COLUMNS.join(', ')}, seq, created_at)
-    select ${COLUMNS.map(column => `said.${column}`).join(', ')}`
-  const then = `on conflict (thread_id, message_id, run_id) do update
-    set content = excluded.content, caller = excluded.caller`
-  return {
-    each: `${target}, 1 + ${NEXT_SEQ}, now_iso()
-      from (select ${GIVEN.map(column => `? as ${column}`).join(', ')}) said where ${IS_NEWS} ${then}`,
-    all: `${target}, row_number() over (partition by said.thread_id order by said.place) + ${NEXT_SEQ}, now_iso()
-      from unnest(${GIVEN.map((_, index) => `$${index + 1}::text[]`).join(', ')}) with ordinality
-        as said (${GIVEN.join(', ')}, place) where ${IS_NEWS} ${then}`,
-    columns: GIVEN,
-    rows,
-    key: ['thread_id', 'message_id', 'run_id'],
-  }
+  return { ...INSERT, rows }
 }
 
 /** Takes back what a run has said. Its thread is locked. */

@@ -22,20 +22,24 @@ export interface ModelCall extends Row {
 /** Who calls models: the run's own graph, one of its subgraphs, or something that serves it (a title, a summary). */
 export type Caller = 'lead_agent' | 'subagent' | 'middleware'
 
-const COLUMNS = {
-  call_id: 'text',
-  thread_id: 'text',
-  run_id: 'text',
-  model: 'text',
-  caller: 'text',
-  input_tokens: 'bigint',
-  output_tokens: 'bigint',
-  total_tokens: 'bigint',
-  cache_read_tokens: 'bigint',
-} as const
+const insertCalls = insertMany(
+  'model_calls',
+  {
+    call_id: 'text',
+    thread_id: 'text',
+    run_id: 'text',
+    model: 'text',
+    caller: 'text',
+    input_tokens: 'bigint',
+    output_tokens: 'bigint',
+    total_tokens: 'bigint',
+    cache_read_tokens: 'bigint',
+  },
+  { ignore: true },
+)
 
 export function modelCallRows(calls: readonly ModelCall[]): Bulk {
-  return insertMany('model_calls', COLUMNS, calls, { ignore: true })
+  return insertCalls(calls)
 }
 
 /** What a run came to in numbers. */

@@ -198,7 +198,7 @@ export class Worker {
     if (free <= 0 || this.#lags()) return 0
     const asked_at = monotonicMs()
     const limit = Math.min(free, CLAIM_BATCH)
-    const claim = this.#claim(limit)
+    const claim = this.#claim(limit, [...this.#driven.keys()])
     this.#reserved += limit
     try {
       const claimed = await this.#db.run(claimRuns, claim)
@@ -244,9 +244,9 @@ export class Worker {
     return { worker_id: `${worker_id}.${++this.#asks}`, lease_ms }
   }
 
-  #claim(limit: number): Claim {
+  #claim(limit: number, driving: string[]): Claim {
     const { max_crashes } = this.#options
-    return { ...this.#ask(), max_crashes, limit, driving: [...this.#driven.keys()] }
+    return { ...this.#ask(), max_crashes, limit, driving }
   }
 
   #drive(claimed: ClaimedRun, asked_at: number) {
@@ -337,7 +337,7 @@ export class Worker {
         return this.#db.run(finishRun, args)
       })
     // One claim for all tries: the one that lands may not be the one that is answered.
-    const claim = this.#closing.signal.aborted ? undefined : this.#claim(1)
+    const claim = this.#closing.signal.aborted ? undefined : this.#claim(1, []) // the thread's next is not driven yet
     const args: Finish = { thread_id, slice, ...result, ...(claim && { claim }) }
     const { next, yielded } = await finish(args).catch(error => {
       if (!isRefused(error)) throw error

@@ -68,28 +68,27 @@ export function isBulk(statement: Statement): statement is Bulk {
 }
 
 /**
- * An insert of many rows. `columns` gives each column's Postgres type. A row whose key exists is an error, or is ignored,
- * or replaces the other columns of the stored one (`replace` lists the key).
+ * An insert of many rows, to be declared once for a table: its texts are long. `columns` gives each column's Postgres type. A
+ * row whose key exists is an error, or is ignored, or replaces the other columns of the stored one (`replace` lists the key).
  *
- * @example insertMany('run_events', { run_id: 'text', seq: 'bigint' }, rows)
+ * @example const eventRows = insertMany('run_events', { run_id: 'text', seq: 'bigint' })
  */
 export function insertMany(
   table: string,
   columns: Readonly<Record<string, 'text' | 'bigint'>>,
-  rows: readonly Row[],
   conflict: { ignore?: boolean; replace?: readonly string[] } = {},
-): Bulk {
+): (rows: readonly Row[]) => Bulk {
   const names = Object.keys(columns)
   const target = `insert into ${table} (${names.join(', ')})`
   const arrays = names.map((name, index) => `$${index + 1}::${columns[name]}[]`)
   const then = onConflict(names, conflict)
-  return {
+  const insert = {
     each: `${target} values (${names.map(() => '?').join(', ')}) ${then}`,
     all: `${target} select * from unnest(${arrays.join(', ')}) ${then}`,
     columns: names,
-    rows,
     ...(conflict.replace && { key: conflict.replace }),
   }
+  return rows => ({ ...insert, rows })
 }
 
 function onConflict(names: string[], { ignore, replace }: { ignore?: boolean; replace?: readonly string[] }): string {

@@ -78,6 +78,15 @@ export function* write(slices: readonly Slice[]): Steps<void> {
   for (const bulk of mergeBulks(slices.flatMap(slice => slice.writes))) yield bulk
 }
 
+const insertEvents = insertMany('run_events', {
+  run_id: 'text',
+  seq: 'bigint',
+  event: 'text',
+  data: 'text',
+  lines: 'bigint',
+  at_ms: 'bigint',
+})
+
 /** The rows of slices' events. */
 export function eventRows(slices: readonly Pick<Slice, 'run_id' | 'last_seq' | 'events'>[]): Bulk {
   const rows: Row[] = []
@@ -88,11 +97,7 @@ export function eventRows(slices: readonly Pick<Slice, 'run_id' | 'last_seq' | '
       rows.push({ run_id, seq, event, data, lines, at_ms })
     }
   }
-  return insertMany(
-    'run_events',
-    { run_id: 'text', seq: 'bigint', event: 'text', data: 'text', lines: 'bigint', at_ms: 'bigint' },
-    rows,
-  )
+  return insertEvents(rows)
 }
 
 /** The `seq` of a slice's last event. */

@@ -215,19 +215,20 @@ function newestPosition(thread_id: string, checkpoint_ns: string): string {
     where thread_id = ${thread_id} and checkpoint_ns = ${checkpoint_ns}), 0)`
 }
 
+const INSERT_CHECKPOINT = {
+  each: `insert into checkpoints (${CHECKPOINT_NAMES}, position)
+    values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ${newestPosition('?1', '?2')} + 1) ${REPLACING}`,
+  all: `insert into checkpoints (${CHECKPOINT_NAMES}, position)
+    select ${CHECKPOINT_NAMES}, ${newestPosition('new.thread_id', 'new.checkpoint_ns')} + nth
+    from unnest(${CHECKPOINT_COLUMNS.map((_, index) => `$${index + 1}::text[]`).join(', ')})
+      with ordinality as new (${CHECKPOINT_NAMES}, nth) ${REPLACING}`,
+  columns: CHECKPOINT_COLUMNS,
+  key: CHECKPOINT_COLUMNS.slice(0, 3),
+}
+
 /** A checkpoint comes after all that are stored in its place, or replaces the one with its id. */
 export function checkpointBulk(row: CheckpointRow): Bulk {
-  return {
-    each: `insert into checkpoints (${CHECKPOINT_NAMES}, position)
-      values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ${newestPosition('?1', '?2')} + 1) ${REPLACING}`,
-    all: `insert into checkpoints (${CHECKPOINT_NAMES}, position)
-      select ${CHECKPOINT_NAMES}, ${newestPosition('new.thread_id', 'new.checkpoint_ns')} + nth
-      from unnest(${CHECKPOINT_COLUMNS.map((_, index) => `$${index + 1}::text[]`).join(', ')})
-        with ordinality as new (${CHECKPOINT_NAMES}, nth) ${REPLACING}`,
-    columns: CHECKPOINT_COLUMNS,
-    rows: [{ ...row }],
-    key: CHECKPOINT_COLUMNS.slice(0, 3),
-  }
+  return { ...INSERT_CHECKPOINT, rows: [{ ...row }] }
 }
 
 const WRITE_COLUMNS = {
@@ -241,15 +242,19 @@ const WRITE_COLUMNS = {
   exact: 'text',
 } as const
 
+const ordinaryWrites = insertMany('checkpoint_writes', WRITE_COLUMNS, { ignore: true })
+const specialWrites = insertMany('checkpoint_writes', WRITE_COLUMNS, {
+  replace: ['thread_id', 'checkpoint_ns', 'checkpoint_id', 'task_id', 'idx', 'run_id'],
+})
+
 /** Of a task's ordinary writes the first one stays, of those to special channels the last. */
 export function writeBulks(place: Required<Place>, writes: readonly WriteRow[]): Bulk[] {
   const rows = writes.map((write): Row => ({ ...place, ...write }))
-  const replace = ['thread_id', 'checkpoint_ns', 'checkpoint_id', 'task_id', 'idx', 'run_id']
   const special = rows.filter(row => Number(row.idx) < 0)
   const ordinary = rows.filter(row => Number(row.idx) >= 0)
   return [
-    ...(special.length > 0 ? [insertMany('checkpoint_writes', WRITE_COLUMNS, special, { replace })] : []),
-    ...(ordinary.length > 0 ? [insertMany('checkpoint_writes', WRITE_COLUMNS, ordinary, { ignore: true })] : []),
+    ...(special.length > 0 ? [specialWrites(special)] : []),
+    ...(ordinary.length > 0 ? [ordinaryWrites(ordinary)] : []),
   ]
 }
 

@@ -176,32 +176,36 @@ export class StateWriter {
 
   #blobRow(hash: string, { data, exact }: Stored): Bulk {
     const row = { thread_id: this.thread_id, hash, run_id: this.run_id, data, exact }
-    return insertMany('blobs', BLOB_COLUMNS, [row], { ignore: true })
+    return insertBlobs([row])
   }
 }
 
-const BLOB_COLUMNS = { thread_id: 'text', hash: 'text', run_id: 'text', data: 'text', exact: 'text' } as const
-const LIST_COLUMNS = {
+const insertBlobs = insertMany(
+  'blobs',
+  { thread_id: 'text', hash: 'text', run_id: 'text', data: 'text', exact: 'text' },
+  { ignore: true },
+)
+const insertLists = insertMany('lists', {
   thread_id: 'text',
   list_id: 'text',
   run_id: 'text',
   parent_id: 'text',
   parent_length: 'bigint',
   closed: 'bigint',
-} as const
-const ITEM_COLUMNS = {
+})
+const insertItems = insertMany('list_items', {
   thread_id: 'text',
   list_id: 'text',
   idx: 'bigint',
   run_id: 'text',
   data: 'text',
   exact: 'text',
-} as const
+})
 
 function listBulks({ lists, list_items }: ReturnType<Lists['intern']>['rows']): Bulk[] {
   return [
-    ...(lists.length > 0 ? [insertMany('lists', LIST_COLUMNS, lists)] : []),
-    ...(list_items.length > 0 ? [insertMany('list_items', ITEM_COLUMNS, list_items)] : []),
+    ...(lists.length > 0 ? [insertLists(lists)] : []),
+    ...(list_items.length > 0 ? [insertItems(list_items)] : []),
   ]
 }
 

@@ -58,16 +58,20 @@ export interface Answer {
   error?: string
 }
 
-const NODE_COLUMNS = {
-  run_id: 'text',
-  node_id: 'text',
-  parent_id: 'text',
-  status: 'text',
-  started_ms: 'bigint',
-  ended_ms: 'bigint',
-  output: 'text',
-  error: 'text',
-} as const
+const insertNodes = insertMany(
+  'workflow_nodes',
+  {
+    run_id: 'text',
+    node_id: 'text',
+    parent_id: 'text',
+    status: 'text',
+    started_ms: 'bigint',
+    ended_ms: 'bigint',
+    output: 'text',
+    error: 'text',
+  },
+  { replace: ['run_id', 'node_id'] },
+)
 
 export function nodeRow(run_id: string, { output, error, ...record }: NodeRecord): Bulk {
   const row = {
@@ -76,30 +80,34 @@ export function nodeRow(run_id: string, { output, error, ...record }: NodeRecord
     output: output === undefined ? null : jsonText(output),
     error: error && jsonText(error),
   }
-  return insertMany('workflow_nodes', NODE_COLUMNS, [row], { replace: ['run_id', 'node_id'] })
+  return insertNodes([row])
 }
 
-const STEP_COLUMNS = {
-  run_id: 'text',
-  node_id: 'text',
-  step: 'bigint',
-  request_id: 'text',
-  provider: 'text',
-  model: 'text',
-  response_id: 'text',
-  stop_reason: 'text',
-  input_tokens: 'bigint',
-  output_tokens: 'bigint',
-  cost_nano_usd: 'bigint',
-  message: 'text',
-  results: 'text',
-  waiting_until: 'bigint',
-  failure: 'text',
-} as const
+const insertSteps = insertMany(
+  'workflow_steps',
+  {
+    run_id: 'text',
+    node_id: 'text',
+    step: 'bigint',
+    request_id: 'text',
+    provider: 'text',
+    model: 'text',
+    response_id: 'text',
+    stop_reason: 'text',
+    input_tokens: 'bigint',
+    output_tokens: 'bigint',
+    cost_nano_usd: 'bigint',
+    message: 'text',
+    results: 'text',
+    waiting_until: 'bigint',
+    failure: 'text',
+  },
+  { replace: ['run_id', 'node_id', 'step'] },
+)
 
 export function stepRow(run_id: string, record: StepRecord): Bulk {
   const row = { run_id, ...record, message: jsonText(record.message), results: jsonText(record.results) }
-  return insertMany('workflow_steps', STEP_COLUMNS, [row], { replace: ['run_id', 'node_id', 'step'] })
+  return insertSteps([row])
 }
 
 export function answerKey({ node_id, request_id, call_id }: Answer): string {

@@ -18,9 +18,10 @@ export const tasksOf = z.object({
 })
 type Task = z.infer<typeof tasksOf>['tasks'][number]
 
+const insertTasks = insertMany('workflow_tasks', { run_id: 'text', tasks: 'text' }, { replace: ['run_id'] })
+
 export function tasksRow(run_id: string, tasks: Task[]): Bulk {
-  const columns = { run_id: 'text', tasks: 'text' } as const
-  return insertMany('workflow_tasks', columns, [{ run_id, tasks: jsonText(tasks) }], { replace: ['run_id'] })
+  return insertTasks([{ run_id, tasks: jsonText(tasks) }])
 }
 
 export const readTasks = transition(import.meta.url, 'readTasks', function* (key: RunOfOwner): Steps<Task[]> {

@@ -20,7 +20,7 @@ import { forEachDatabase } from '../support/databases.ts'
 import { execute, increment, lockBoth, portable, refuse } from './transitions.ts'
 
 const pairs = (rows: Row[], conflict?: { ignore?: boolean; replace?: string[] }) =>
-  insertMany('pairs', { a: 'text', b: 'text', n: 'bigint' }, rows, conflict)
+  insertMany('pairs', { a: 'text', b: 'text', n: 'bigint' }, conflict)(rows)
 
 forEachDatabase('a database', open => {
   let url: string

@@ -74,7 +74,7 @@ export function checkpointWrite(thread_id: string, task_id: string, run_id: stri
     exact: 'text',
   } as const
   const row = { thread_id, checkpoint_ns: '', checkpoint_id: '1', task_id, idx: 0, run_id, channel: 'c', exact: '1' }
-  return insertMany('checkpoint_writes', columns, [row])
+  return insertMany('checkpoint_writes', columns)([row])
 }
 
 /** A reader whose events can be awaited one by one. */

@@ -166,7 +166,7 @@ export class System implements Subject {
     }
     const columns = Object.fromEntries(Object.keys(row).map(name => [name, 'text' as const]))
     const event = { event: 'values', data: values ?? '', lines: 1, at_ms: 0 }
-    const written = values === undefined ? [] : [insertMany('checkpoints', columns, [row])]
+    const written = values === undefined ? [] : [insertMany('checkpoints', columns)([row])]
     return {
       run_id,
       attempt: claimed.attempt,

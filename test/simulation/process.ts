@@ -274,7 +274,7 @@ export function stateRows({ run_id, thread_id }: { run_id: string; thread_id: st
 
 function insert(table: string, row: Record<string, string | number | null>): Bulk {
   const columns = Object.entries(row).map(([name, value]) => [name, typeof value === 'number' ? 'bigint' : 'text'])
-  return insertMany(table, Object.fromEntries(columns), [row])
+  return insertMany(table, Object.fromEntries(columns))([row])
 }
 
 /** A call whose lost answer is not worth insisting on. */
