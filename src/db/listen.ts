@@ -49,7 +49,8 @@ export class Listener {
 
   /** Resolves when the connection has ended. */
   async #listen() {
-    const client = new pg.Client({ connectionString: this.#url, keepAlive: true, connectionTimeoutMillis: 10_000 })
+    const settings = { connectionString: this.#url, keepAlive: true, connectionTimeoutMillis: 10_000 }
+    const client = new pg.Client({ ...settings, pipeline: true }) // a hint may be sent while another is on its way
     const ended = new Promise<void>(resolve => client.once('end', resolve))
     client.on('error', () => void client.end().catch(() => {}))
     client.on('notification', ({ payload = '' }) => {
