@@ -30,8 +30,8 @@ export function textOf(values: unknown): string | undefined {
   return (values as { messages?: { content: string }[] } | undefined)?.messages?.at(-1)?.content
 }
 
-/** Repeats an assertion until it holds, however slow the machine is; its last failure is the error. */
-export async function eventually(assertion: () => Promise<void>, within_ms = 60_000): Promise<void> {
+/** Repeats an assertion until it holds, and gives what it gave; its last failure is the error. */
+export async function eventually<T>(assertion: () => Promise<T>, within_ms = 60_000): Promise<T> {
   const deadline = Date.now() + within_ms
   for (;;) {
     try {
