@@ -113,8 +113,12 @@ forEachDatabase('a worker that ends', open => {
     const thread_id = await newThread(core)
     const [first, second] = [await worker.start({ thread_id }), await worker.start({ thread_id })]
     const execution = await executions.nth(1)
-    await until(() => db.active === 0, 'it has looked for runs')
-    const closing = worker.close()
+    let closing: Promise<void> | undefined
+    // Closed in the very moment in which it does not look for runs: a claim on its way would be honoured.
+    await until(() => {
+      if (db.active === 0) closing = worker.close()
+      return closing !== undefined
+    }, 'it has looked for runs')
     execution.end()
     await closing
     assert.deepEqual([await statusOf(core, first.run_id), await statusOf(core, second.run_id)], ['success', 'pending'])
