@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { sweep } from '../../src/core/claims.ts'
 import { openDatabase } from '../../src/db/database.ts'
 import { forEachDatabase } from '../support/databases.ts'
-import { forEachServer, startServer } from '../support/server.ts'
+import { forEachServer, SHORT_LEASE, startServer } from '../support/server.ts'
 import { ask, busyThread, call, frames, framesOf, LONG, refused, SHORT, threadName } from './gateway-harness.ts'
 import { eventually, say } from './harness.ts'
 
@@ -172,7 +172,7 @@ forEachServer('gateway, symptoms', server => {
 forEachDatabase('gateway, restarts', open => {
   test('after kill -9 a stateless run goes on, can be read, and joined from the start', async t => {
     const database_url = await open()
-    const first = await startServer({ database_url })
+    const first = await startServer({ database_url, env: SHORT_LEASE })
     t.after(() => first.kill())
     const body = {
       assistant_id: 'steps',
@@ -186,7 +186,7 @@ forEachDatabase('gateway, restarts', open => {
       assert.ok(values?.log?.length > 2)
     })
     await first.kill()
-    const second = { ...(await startServer({ database_url })), fetch }
+    const second = { ...(await startServer({ database_url, env: SHORT_LEASE })), fetch }
     t.after(() => second.kill())
     const path = `/threads/${run.thread_id}/runs/${run.run_id}`
     const seen = await frames(second, `${path}/stream`)
@@ -200,7 +200,7 @@ forEachDatabase('gateway, restarts', open => {
 
   test('resuming from an id whose events retention has removed is a gap, then the end', async t => {
     const database_url = await open()
-    const first = await startServer({ database_url })
+    const first = await startServer({ database_url, env: SHORT_LEASE })
     t.after(() => first.kill())
     const values = await ask({ ...first, fetch }, '/threads/old/runs/wait', {
       assistant_id: 'echo',
@@ -211,7 +211,7 @@ forEachDatabase('gateway, restarts', open => {
     const db = await openDatabase(database_url)
     while ((await db.run(sweep, { retention_ms: 0 })).more);
     await db.close()
-    const second = { ...(await startServer({ database_url })), fetch }
+    const second = { ...(await startServer({ database_url, env: SHORT_LEASE })), fetch }
     t.after(() => second.kill())
     const path = `/threads/old/runs/${run_id}`
     const gap = {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { eventually, say } from '../api/harness.ts'
 import { forEachDatabase } from '../support/databases.ts'
-import { clientOf, type ServerProcess, startServer } from '../support/server.ts'
+import { clientOf, type ServerProcess, SHORT_LEASE, startServer } from '../support/server.ts'
 
 interface Row {
   seq: number
@@ -25,7 +25,7 @@ forEachDatabase('messages after kill -9', open => {
   for (const durability of ['async', 'sync', 'exit'] as const) {
     test(`each once, and each call counted once (durability ${durability})`, async () => {
       const database_url = await open()
-      let server = await startServer({ database_url })
+      let server = await startServer({ database_url, env: SHORT_LEASE })
       const { thread_id } = await clientOf(server.url).threads.create()
       const messages = `/threads/${thread_id}/messages`
       const usage = `/threads/${thread_id}/token-usage?include_active=true`
@@ -41,7 +41,7 @@ forEachDatabase('messages after kill -9', open => {
       })
       const before = await get<Row[]>(server, messages)
       await server.kill()
-      server = await startServer({ database_url })
+      server = await startServer({ database_url, env: SHORT_LEASE })
       try {
         await clientOf(server.url).runs.join(thread_id, run_id)
         const rows = await get<Row[]>(server, messages)

@@ -6,7 +6,7 @@ import { z } from 'zod'
 import { chain, llm, ToolRunner, tool, WorkflowRunsClient, workflow } from '../../src/client/client.ts'
 import type { WorkflowEvent } from '../../src/protocol/workflow-events.ts'
 import { forEachDatabase } from '../support/databases.ts'
-import { startServer } from '../support/server.ts'
+import { SHORT_LEASE, startServer } from '../support/server.ts'
 import { checkStream, startModels } from '../workflow/harness.ts'
 
 let models: Awaited<ReturnType<typeof startModels>>
@@ -18,7 +18,7 @@ after(() => models.close())
 forEachDatabase('a client of a workflow whose server is killed', open => {
   async function start() {
     const database_url = await open()
-    const env = { ...models.env, RUNLOOM_MAX_CRASHES: '20' }
+    const env = { ...models.env, ...SHORT_LEASE, RUNLOOM_MAX_CRASHES: '20' }
     let server = await startServer({ database_url, env })
     const port = Number(new URL(server.url).port)
     return {

@@ -6,7 +6,7 @@ import { after, before, test } from 'node:test'
 import type { WorkflowEvent } from '../../src/protocol/workflow-events.ts'
 import { eventually } from '../api/harness.ts'
 import { forEachDatabase } from '../support/databases.ts'
-import { type ServerProcess, startServer } from '../support/server.ts'
+import { type ServerProcess, SHORT_LEASE, startServer } from '../support/server.ts'
 import { type Answer, checkStream, startModels, workflowClient } from '../workflow/harness.ts'
 
 let models: Awaited<ReturnType<typeof startModels>>
@@ -15,12 +15,12 @@ before(async () => {
 })
 after(() => models.close())
 
-const MAX_CRASHES = { RUNLOOM_MAX_CRASHES: '20' }
+const MORTAL = { ...SHORT_LEASE, RUNLOOM_MAX_CRASHES: '20' }
 
 forEachDatabase('a workflow after kill -9', open => {
   test('a node in flight is asked again, one that has ended is not', async () => {
     const database_url = await open()
-    const env = { ...models.env, ...MAX_CRASHES }
+    const env = { ...models.env, ...MORTAL }
     let server = await startServer({ database_url, env })
     const key = randomUUID()
     const spec = {
@@ -52,7 +52,7 @@ forEachDatabase('a workflow after kill -9', open => {
 
   test('a run that waits goes on waiting; it is answered once', async () => {
     const database_url = await open()
-    const env = { ...models.env, ...MAX_CRASHES }
+    const env = { ...models.env, ...MORTAL }
     let server = await startServer({ database_url, env })
     const tools = [{ type: 'function', function: { name: 'look' } }]
     const node = { id: 'a', type: 'llm', user: 'call look {}', tools, tool_execution: { mode: 'client' } }
@@ -85,7 +85,7 @@ forEachDatabase('a workflow after kill -9', open => {
 
   test('killed again and again at any moment, every event comes once and every step is charged once', async () => {
     const database_url = await open()
-    const env = { ...models.env, ...MAX_CRASHES }
+    const env = { ...models.env, ...MORTAL }
     const tag = randomUUID().slice(0, 8)
     const say = (text: string) => `sleep 30 say ${tag} ${text}`
     const chain = Array.from({ length: 12 }, (_, index) => ({

@@ -13,9 +13,11 @@ import { createDatabase, dropDatabase } from './postgres.ts'
 const ROOT = join(import.meta.dirname, '../..')
 export const GRAPHS = join(ROOT, 'test/fixtures/api/langgraph.json')
 
-/** Short, so that tests see heartbeats and takeovers soon. */
+/** For servers that are killed: another one takes their runs over soon. Others keep them, however slow the machine is. */
+export const SHORT_LEASE = { RUNLOOM_LEASE_MS: '2000' }
+
+/** Short, so that tests see heartbeats and what was due soon. */
 const SETTINGS = {
-  RUNLOOM_LEASE_MS: '2000',
   RUNLOOM_HEARTBEAT_MS: '300',
   RUNLOOM_POLL_MS: '250',
   RUNLOOM_DRAIN_MS: '200',
