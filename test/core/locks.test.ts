@@ -1,10 +1,12 @@
-// Postgres only: who waits for whom. A thread that a long transaction holds must not stop the others.
+// Postgres only: who waits for whom. A thread that a long transaction holds must not stop the others, nor a renewal that hangs
+// its run.
 import assert from 'node:assert/strict'
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
 import pg from 'pg'
 import { renewLeases, sweep } from '../../src/core/claims.ts'
 import { createDatabase, dropDatabase } from '../support/postgres.ts'
-import { begin, type Core, claim, create, finish, openCore, statusOf } from './harness.ts'
+import { Executions } from './executors.ts'
+import { begin, type Core, claim, create, finish, openCore, startWorker, statusOf, until } from './harness.ts'
 
 describe('while a transaction holds a thread on postgres', () => {
   let url: string
@@ -55,5 +57,29 @@ describe('while a transaction holds a thread on postgres', () => {
     await core.sql`update runs set retained_from = 1`
     await hold(held.run.thread_id)
     assert.equal((await core.db.run(sweep, { retention_ms: 1_000 })).swept, 1)
+  })
+
+  test('a renewal that gets no answer is asked for again at once, and costs no run its lease', async () => {
+    const executions = new Executions()
+    const worker = startWorker(core, executions.executor, { lease_ms: 6_000, poll_ms: 60_000 })
+    await worker.start()
+    const { signal, end } = await executions.nth(1)
+    await holder.query('lock table runs in access exclusive mode')
+    const asking = new Set<number>()
+    await until(async () => {
+      const waiting = await core.sql`
+        select pid from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock' and query like '%for update skip locked'`
+      for (const { pid } of waiting) asking.add(pid as number)
+      return asking.size === 2
+    }, 'another connection asks, as the first one was given up')
+    assert.equal(signal.aborted, false)
+    const leaseEnd = async () => (await core.sql`select due_at as ms from threads`)[0]?.ms as number
+    const before = await leaseEnd()
+    await holder.query('rollback')
+    await until(async () => (await leaseEnd()) > before, 'the lease is renewed')
+    assert.equal(signal.aborted, false)
+    end()
+    await worker.close()
   })
 })
