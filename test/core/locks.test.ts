@@ -61,9 +61,12 @@ describe('while a transaction holds a thread on postgres', () => {
 
   test('a renewal that gets no answer is asked for again at once, and costs no run its lease', async () => {
     const executions = new Executions()
-    const worker = startWorker(core, executions.executor, { lease_ms: 6_000, poll_ms: 60_000 })
+    const worker = startWorker(core, executions.executor, { lease_ms: 9_000, poll_ms: 60_000 })
     await worker.start()
     const { signal, end } = await executions.nth(1)
+    const leaseEnd = async () => (await core.sql`select due_at as ms from threads`)[0]?.ms as number
+    const first = await leaseEnd()
+    await until(async () => (await leaseEnd()) > first, 'it renews')
     await holder.query('lock table runs in access exclusive mode')
     const asking = new Set<number>()
     await until(async () => {
@@ -74,7 +77,6 @@ describe('while a transaction holds a thread on postgres', () => {
       return asking.size === 2
     }, 'another connection asks, as the first one was given up')
     assert.equal(signal.aborted, false)
-    const leaseEnd = async () => (await core.sql`select due_at as ms from threads`)[0]?.ms as number
     const before = await leaseEnd()
     await holder.query('rollback')
     await until(async () => (await leaseEnd()) > before, 'the lease is renewed')
