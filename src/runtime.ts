@@ -182,6 +182,7 @@ async function start(
       graphs,
       storeOf: owned => store.of(owned),
       cache,
+      texts,
       limits: config,
       tracing: config.agent.tracing,
     }),

@@ -2,7 +2,7 @@
 // earlier owner; the lease is the thread's `due_at`, so a run whose owner died is found by the same query as a new one.
 import sql, { join } from 'sql-template-tag'
 import { all, first, type Steps, transition } from '../db/database.ts'
-import { compare, type EventLines, eventRows, type Head, lockHeads, type Slice, write } from '../events/log.ts'
+import { compare, eventRows, type Head, lockHeads, type Slice, write } from '../events/log.ts'
 import { childrenCancelled } from './child-keys.ts'
 import type { ClaimedRun, Interrupt, Wait } from './executor.ts'
 import { eraseMessages } from './messages.ts'
@@ -137,14 +137,14 @@ function* openAttempt(
   { run_id, attempt, last_seq }: Startable,
   event: string,
   data: Record<string, unknown>,
-): Steps<Pick<Head, 'attempt' | 'last_seq'>> {
+): Steps<Pick<ClaimedRun, 'attempt' | 'last_seq' | 'opening'>> {
   const opened = { attempt: attempt + 1, last_seq: last_seq + 1 }
   yield sql`
     update run_heads set attempt = ${opened.attempt}, last_seq = ${opened.last_seq}, commits = 0
     where run_id = ${run_id}`
-  const timed: EventLines = { event, data: JSON.stringify(data), lines: 1, at_ms: Date.now() }
-  yield eventRows([{ run_id, last_seq, events: [timed] }])
-  return opened
+  const opening = { event, data: JSON.stringify(data), at_ms: Date.now() }
+  yield eventRows([{ run_id, last_seq, events: [{ ...opening, lines: 1 }] }])
+  return { ...opened, opening }
 }
 
 export interface Renewal {
@@ -213,6 +213,8 @@ export interface Finish {
 export interface Finished {
   /** False when the run was not ours any more: nothing was written. */
   landed: boolean
+  /** Set when a cancel decided that nothing of the run stays. */
+  erased?: boolean
   next?: ClaimedRun
   /** The thread's next run waits until the threads that are due have had their turn: claim them. */
   yielded?: boolean
@@ -232,15 +234,17 @@ export const finishRun = transition(import.meta.url, 'finishRun', function* (arg
   }
   if (run.cancel_action) yield* endRun(run, run.cancel_action, 'interrupted', JSON.parse(run.ending ?? '{}'), args)
   else yield* endRun(run, 'interrupt', args.status, args.ending, args)
+  const erased = run.cancel_action !== null && run.cancel_action !== 'interrupt'
+  const finished = { landed: true, ...(erased && { erased }) }
   const busy = yield* refreshThread(thread_id)
-  if (!busy || !claim) return { landed: true }
+  if (!busy || !claim) return finished
   const waiting = yield* first(
     sql`select 1 as found from threads where due_at <= (select now_ms()) and thread_id <> ${thread_id} limit 1`,
   )
-  if (waiting) return { landed: true, yielded: true }
+  if (waiting) return { ...finished, yielded: true }
   const next = yield* startNext(thread_id, claim)
   if (next) yield* refreshThread(thread_id)
-  return { landed: true, ...(next && { next }) }
+  return { ...finished, ...(next && { next }) }
 })
 
 /**

@@ -1,4 +1,5 @@
 // The Executor port: what turns a claimed run into events. Graphs are one, workflows the other.
+import type { TimedEvent } from '../events/log.ts'
 import type { RunWriter } from '../events/run-writer.ts'
 import type { Run } from './runs.ts'
 
@@ -8,6 +9,8 @@ export interface ClaimedRun {
   attempt: number
   /** The log's length when it was claimed, the `metadata` event of this attempt included. */
   last_seq: number
+  /** That event, where the claim wrote it. */
+  opening?: TimedEvent
   /** JSON: the thread's open interrupts by task id when it was claimed. */
   interrupts: string
   /** Set when the lease of another owner had ended. */

@@ -339,11 +339,14 @@ export class Worker {
     // One claim for all tries: the one that lands may not be the one that is answered.
     const claim = this.#closing.signal.aborted ? undefined : this.#claim(1, []) // the thread's next is not driven yet
     const args: Finish = { thread_id, slice, ...result, ...(claim && { claim }) }
-    const { next, yielded } = await finish(args).catch(error => {
+    let last = slice
+    const { landed, erased, next, yielded } = await finish(args).catch(error => {
       if (!isRefused(error)) throw error
-      return finish(withoutRows(args, error))
+      const rest = withoutRows(args, error)
+      last = rest.slice
+      return finish(rest)
     })
-    writer.ended = true
+    if (landed && !erased) writer.conclude(last)
     this.counts.ended[result.status] = (this.counts.ended[result.status] ?? 0) + 1
     this.#bus.publish(`run:${run_id}`)
     if (hasWebhook(claimed.run)) this.#bus.publish('webhooks')

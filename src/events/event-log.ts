@@ -7,7 +7,7 @@ import { type Database, isRefused, unlessOutage } from '../db/database.ts'
 import type { Bus } from './bus.ts'
 import { Followers } from './followers.ts'
 import { appendSlices, eventsOf, type Head, type RunEvent, readHeads, readPage, type Slice } from './log.ts'
-import { Fenced, RunWriter } from './run-writer.ts'
+import { Fenced, RunWriter, type WritingHead } from './run-writer.ts'
 
 /** Rows that a reader takes from the table at once. */
 const PAGE = 50
@@ -42,7 +42,7 @@ export class EventLog {
    * Opens a run for writing under its attempt. `onFailed` is called once when it can go no further: with Fenced when the
    * run is not ours any more, with what the database said when it refused a write.
    */
-  open(run_id: string, head: Pick<Head, 'attempt' | 'last_seq'>, onFailed: (error: Error) => void): RunWriter {
+  open(run_id: string, head: WritingHead, onFailed: (error: Error) => void): RunWriter {
     const writer = new RunWriter(run_id, head, onFailed, prompt => {
       this.#dirty.add(writer)
       if (prompt) this.#hurry?.()
@@ -67,15 +67,18 @@ export class EventLog {
    */
   async *read(run_id: string, after: number, signal: AbortSignal): AsyncGenerator<RunEvent[], void> {
     let cursor = after
+    let writer: RunWriter | undefined
     const follower = this.#followers.follow(run_id, signal)
     try {
       while (follower.listens()) {
-        const batch = this.#writers.get(run_id)?.tail(cursor)
+        writer = this.#writers.get(run_id) ?? writer
+        const batch = writer?.tail(cursor)
         if (batch && batch.length > 0) {
           yield batch
           cursor += batch.length
           continue
         }
+        if (batch && writer?.ended) return
         if (!batch) {
           const page = await unlessOutage(this.#db, readPage, { run_id, after: cursor, limit: PAGE })
           if (!page) continue

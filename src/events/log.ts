@@ -1,7 +1,7 @@
 // The transitions of the event log: append under the fence, and read. A run's head row is locked, compared and moved before
 // anything else is written, so a worker that lost its run cannot write.
 import sql, { join } from 'sql-template-tag'
-import { all, type Bulk, first, insertMany, mergeBulks, type Row, type Steps, transition } from '../db/database.ts'
+import { all, type Bulk, first, insertMany, mergeBulks, type Steps, transition } from '../db/database.ts'
 
 export interface NewEvent {
   /** Name, with `|namespace` for a subgraph. */
@@ -89,15 +89,16 @@ const insertEvents = insertMany('run_events', {
 
 /** The rows of slices' events. */
 export function eventRows(slices: readonly Pick<Slice, 'run_id' | 'last_seq' | 'events'>[]): Bulk {
-  const rows: Row[] = []
-  for (const { run_id, last_seq, events } of slices) {
-    let seq = last_seq
-    for (const { event, data, lines, at_ms } of events) {
-      seq += lines
-      rows.push({ run_id, seq, event, data, lines, at_ms })
-    }
-  }
-  return insertEvents(rows)
+  return insertEvents(slices.flatMap(slice => numbered(slice).map(row => ({ run_id: slice.run_id, ...row }))))
+}
+
+/** The rows of a slice, each with the `seq` of its last event. */
+export function numbered({ last_seq, events }: Pick<Slice, 'last_seq' | 'events'>): EventRow[] {
+  let seq = last_seq
+  return events.map(({ event, data, lines, at_ms }) => {
+    seq += lines
+    return { seq, event, data, lines, at_ms }
+  })
 }
 
 /** The `seq` of a slice's last event. */

@@ -1,7 +1,17 @@
 // The one FIFO of a run: what it appends, in order, numbered and waiting for the log's next group; and, once committed, its
 // newest events for the readers of this process.
 import type { Bulk } from '../db/database.ts'
-import { type Head, lastSeq, type NewEvent, type RunEvent, type Slice, together } from './log.ts'
+import {
+  eventsOf,
+  type Head,
+  lastSeq,
+  type NewEvent,
+  numbered,
+  type RunEvent,
+  type Slice,
+  type TimedEvent,
+  together,
+} from './log.ts'
 
 /** Events of a running run kept in memory for readers in this process. */
 const TAIL_EVENTS = 2_000
@@ -16,12 +26,16 @@ export class Fenced extends Error {
   override name = 'Fenced'
 }
 
+/** Where an attempt goes on from; `opening` is the last event so far, where it is known. */
+export interface WritingHead extends Pick<Head, 'attempt' | 'last_seq'> {
+  opening?: TimedEvent
+}
+
 /** The one FIFO of a run: events and the rows that belong to them, in order, under one attempt. */
 export class RunWriter {
   readonly run_id: string
   readonly attempt: number
-  /** Set by the run's owner when its ending is committed. */
-  ended = false
+  #ended = false
   #last_seq: number
   #commits = 0
   /** Of the last event that was queued. */
@@ -41,18 +55,14 @@ export class RunWriter {
   readonly #onFailed: (error: Error) => void
   readonly #onDirty: (prompt: boolean) => void
 
-  constructor(
-    run_id: string,
-    head: Pick<Head, 'attempt' | 'last_seq'>,
-    onFailed: (error: Error) => void,
-    onDirty: (prompt: boolean) => void,
-  ) {
+  constructor(run_id: string, head: WritingHead, onFailed: (error: Error) => void, onDirty: (prompt: boolean) => void) {
     this.run_id = run_id
     this.attempt = head.attempt
     this.#last_seq = head.last_seq
     this.#queued_seq = head.last_seq
     this.#onFailed = onFailed
     this.#onDirty = onDirty
+    if (head.opening) this.#remember([{ seq: head.last_seq, ...head.opening }])
   }
 
   /** True when nothing will be written any more. */
@@ -125,6 +135,18 @@ export class RunWriter {
     if (this.#queue.length > 0) this.#onDirty(this.prompt)
   }
 
+  /** Keeps what the run's committed ending wrote, for readers here: they see the end without asking for it. */
+  conclude(slice: Slice) {
+    this.#remember(eventsOf(numbered(slice)))
+    this.#last_seq = lastSeq(slice)
+    this.#ended = true
+  }
+
+  /** True when the run has ended and all of it has been written. */
+  get ended(): boolean {
+    return this.#ended
+  }
+
   /** Ends the writer: nothing of it will be written any more. */
   fail(error: Error) {
     const first = this.#failed === undefined
@@ -144,7 +166,7 @@ export class RunWriter {
 
   /** The committed events after a cursor that are still in memory; undefined when the table has to be asked. */
   tail(after: number): RunEvent[] | undefined {
-    if (this.#failed) return undefined
+    if (this.#failed && !this.#ended) return undefined
     if (after === this.#last_seq) return []
     const oldest = this.#tail[0]?.seq
     if (oldest === undefined || after + 1 < oldest || after > this.#last_seq) return undefined

@@ -98,6 +98,11 @@ export class StateTexts {
     this.#db = db
   }
 
+  /** Makes the text of a blob known that is being stored. */
+  know(thread_id: string, hash: string, text: string) {
+    this.#keep(`${thread_id} ${hash}`, [text])
+  }
+
   /** The JSON text that a text with references stands for: at once where everything is at hand. */
   render(thread_id: string, text: string): string | Promise<string> {
     if (!text.includes(REF)) return text

@@ -7,7 +7,7 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { withoutNul } from '../core/json.ts'
 import { type Bulk, insertMany } from '../db/database.ts'
-import { type Ref, refText, type Stored } from '../events/state.ts'
+import { type Ref, refText, type StateTexts, type Stored } from '../events/state.ts'
 import { encode, LONG_TEXT, toWire, wireText } from './serde.ts'
 import { type KnownList, Lists } from './state-lists.ts'
 import { deepPrint, type Print, samePrint } from './state-print.ts'
@@ -45,6 +45,7 @@ interface Interned {
 export class StateWriter {
   readonly thread_id: string
   readonly run_id: string
+  readonly #texts: Pick<StateTexts, 'know'> | undefined
   readonly #lists: Lists
   readonly #blobs = new Map<string, KnownBlob>()
   readonly #hashes = new Map<unknown, string>()
@@ -52,9 +53,11 @@ export class StateWriter {
   /** Marks the places of references in JSON text; nothing that a graph produces can contain it. */
   readonly #mark = randomUUID()
 
-  constructor({ thread_id, run_id }: { thread_id: string; run_id: string }) {
+  /** `texts`: where this process renders what is written. */
+  constructor({ thread_id, run_id, texts }: { thread_id: string; run_id: string; texts?: Pick<StateTexts, 'know'> }) {
     this.thread_id = thread_id
     this.run_id = run_id
+    this.#texts = texts
     this.#lists = new Lists(thread_id, run_id)
   }
 
@@ -111,6 +114,7 @@ export class StateWriter {
       const stored = { data: known.text, exact: null }
       const hash = hashOf(stored)
       writes.push(this.#blobRow(hash, stored))
+      this.#texts?.know(this.thread_id, hash, known.text)
       known.ref = refText(['b', hash])
     }
     return { data: `[${text},${known.ref}]`, writes }

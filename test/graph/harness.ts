@@ -101,6 +101,7 @@ export class TestServer {
       graphs: this.graphs,
       storeOf: () => this.store,
       cache: new StateCache(),
+      texts: new StateTexts(db),
       limits: LIMITS,
       tracing: [],
     })
