@@ -53,7 +53,7 @@ export class EventLog {
     return writer
   }
 
-  /** Ends writing. After a committed ending the readers of this process may finish from the table. */
+  /** Ends writing. Readers that do not know yet how it ended ask the table. */
   release(writer: RunWriter) {
     writer.close(OVER)
     if (this.#writers.get(writer.run_id) === writer) this.#writers.delete(writer.run_id)
