@@ -45,8 +45,7 @@ async function runTests(args: string[], databaseUrl: string): Promise<number> {
   const selection = args.some(arg => !arg.startsWith('-')) ? args : [...args, 'test/**/*.test.ts']
   // A failed test may leave something open; its file is to end all the same, and the others to go on.
   const ending = ['--test-force-exit', `--test-timeout=${test_timeout_ms}`]
-  // One more than the two processors of a small machine: a test often waits for a lease, a poll or a browser.
-  const options = ['--test', '--test-reporter=spec', '--test-concurrency=3', ...ending]
+  const options = ['--test', '--test-reporter=spec', '--test-concurrency=2', ...ending]
   const tests = spawn(process.execPath, [...options, ...selection], {
     detached: true, // a process group of its own: whatever the tests left running goes with it
     env: {

@@ -2,14 +2,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Page } from 'playwright-core'
-import { say } from '../api/harness.ts'
+import { eventually, say } from '../api/harness.ts'
 import { assertAccessible, assertNoSidewaysScroll, NARROW, openUi, startUiAndServer, THEMES } from './ui.ts'
 
 const { browser, skip, server, client } = await startUiAndServer()
 
 const picture = (page: Page) => page.getByRole('region', { name: 'Picture' })
 const words = (page: Page) => page.getByRole('list', { name: 'Nodes' }).getByRole('listitem')
-/** The edges that are drawn, and those that a run took, each as `from to`. */
+/** The edges that are drawn, a moment after their nodes, and those that a run took, each as `from to`. */
 const edges = async (page: Page) => {
   const drawn = await picture(page)
     .locator('.react-flow__edge')
@@ -27,14 +27,16 @@ test('a graph is drawn, and the graphs in it open in place, by the keyboard, too
   const outer = picture(page).getByRole('button', { name: 'outer' })
   await outer.waitFor()
   assert.equal(await outer.getAttribute('aria-expanded'), 'false')
-  assert.deepEqual(await edges(page), { all: ['__start__ outer', 'outer __end__'], took: [] })
+  await eventually(async () => {
+    assert.deepEqual(await edges(page), { all: ['__start__ outer', 'outer __end__'], took: [] })
+  })
   await outer.focus()
   await page.keyboard.press('Enter')
   await picture(page).getByText('before', { exact: true }).waitFor()
   assert.equal(await outer.getAttribute('aria-expanded'), 'true')
   await picture(page).getByRole('button', { name: 'inner' }).click()
   await picture(page).getByText('hear', { exact: true }).waitFor()
-  assert.equal((await edges(page)).all.length, 4)
+  await eventually(async () => assert.equal((await edges(page)).all.length, 4))
   await page.getByRole('button', { name: 'Close all graphs' }).click()
   await picture(page).getByText('before', { exact: true }).waitFor({ state: 'detached' })
   await page.getByLabel('Assistant').selectOption('nested')
@@ -49,8 +51,10 @@ test('a run that ended: the nodes it was in, and the way it took', { skip }, asy
   await page.getByRole('link', { name: 'The way it took' }).click()
   await picture(page).getByText('model_request, done').waitFor()
   await picture(page).getByText('×2').waitFor()
-  const { took } = await edges(page)
-  assert.ok(took.includes('model_request tools') && took.includes('tools model_request'), took.join(', '))
+  await eventually(async () => {
+    const { took } = await edges(page)
+    assert.ok(took.includes('model_request tools') && took.includes('tools model_request'), took.join(', '))
+  })
   await page.getByRole('tab', { name: 'In words' }).click()
   const model = words(page).filter({ hasText: /^model_request/ })
   await model.getByText('2 times').waitFor()
@@ -66,12 +70,14 @@ test('a run without tools has not taken the way of the tools', { skip }, async t
   await client.runs.wait(thread_id, 'agent', { input: say('hello') })
   const page = await openUi(t, browser, `${server.url}/ui/graph?assistant=agent`)
   await picture(page).getByText('model_request, done').waitFor()
-  const { all, took } = await edges(page)
-  assert.ok(all.includes('model_request tools') && took.length > 1, all.join(', '))
-  assert.deepEqual(
-    took.filter(edge => edge.includes('tools')),
-    [],
-  )
+  await eventually(async () => {
+    const { all, took } = await edges(page)
+    assert.ok(all.includes('model_request tools') && took.length > 1, all.join(', '))
+    assert.deepEqual(
+      took.filter(edge => edge.includes('tools')),
+      [],
+    )
+  })
 })
 
 test('the newest run is followed while it goes on; nodes that failed or ask say so', { skip }, async t => {
@@ -86,7 +92,9 @@ test('the newest run is followed while it goes on; nodes that failed or ask say 
   await page.getByLabel('Assistant').selectOption('ask_both')
   await picture(page).getByText('left, asked').waitFor()
   await picture(page).getByText('right, asked').waitFor()
-  assert.deepEqual((await edges(page)).took.sort(), ['__start__ left', '__start__ right'])
+  await eventually(async () => {
+    assert.deepEqual((await edges(page)).took.sort(), ['__start__ left', '__start__ right'])
+  })
   await client.runs.wait((await client.threads.create()).thread_id, 'fail', { input: {}, raiseError: false })
   await page.getByLabel('Assistant').selectOption('fail')
   await picture(page).getByText('fail, failed').waitFor()
