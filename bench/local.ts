@@ -1,6 +1,7 @@
 // The same graphs in this process without a server: what everything is compared with. The checkpointer is the one in
 // memory; what a graph streams is written as the frames that a server would send, and thrown away.
 import { MemorySaver } from '@langchain/langgraph'
+import { RECORDED_MODES } from '../src/graph/executor-config.ts'
 import { chat, noop, REPLY, tokens } from './graphs.ts'
 import type { Streamed } from './wire.ts'
 
@@ -8,7 +9,6 @@ const graphs = {
   noop: noop.compile({ checkpointer: new MemorySaver() }),
   tokens: tokens.compile({ checkpointer: new MemorySaver() }),
 }
-const RECORDED_MODES = ['values', 'updates', 'messages', 'custom', 'tasks', 'checkpoints'] as const
 const plainChat = chat.compile()
 
 export function say(content: string) {
@@ -22,9 +22,9 @@ export function runNoop(): Promise<unknown> {
 /** The no-op with the stream modes that a recording needs, each read and thrown away. */
 export async function runNoopRecorded(): Promise<unknown> {
   const options = { configurable: { thread_id: crypto.randomUUID() }, streamMode: [...RECORDED_MODES], subgraphs: true }
-  const last = { chunk: undefined as unknown }
-  for await (const chunk of await graphs.noop.stream(say('go'), options)) last.chunk = chunk
-  return last.chunk
+  let last: unknown
+  for await (const chunk of await graphs.noop.stream(say('go'), options)) last = chunk
+  return last
 }
 
 /** `onFirst` as in wire.ts. */

@@ -126,7 +126,7 @@ export function* startRun(run: Startable, { worker_id, lease_ms }: ClaimOptions)
       started_at = coalesce(started_at, now_iso()),
       base_seq = coalesce(base_seq, (select last_thread_seq from threads where thread_id = ${thread_id}))
     where run_id = ${run_id}
-    returning *, (select interrupts from threads where thread_id = ${thread_id}) as interrupts, 
+    returning *, (select interrupts from threads where thread_id = ${thread_id}) as interrupts,
       case when exists (select 1 from checkpoints where thread_id = ${thread_id}) then 1 else 0 end as has_state`)) as Run &
     StartedOn
   return { run: started, ...head, interrupts, has_state: has_state === 1 }

@@ -52,6 +52,9 @@ export interface RunConfig {
   durability?: Durability
 }
 
+/** What every run records; `events`, `debug` and `tools` are added when the run asks for them. */
+export const RECORDED_MODES = ['values', 'updates', 'messages', 'custom', 'tasks', 'checkpoints'] as const
+
 const CHECKPOINT_KEYS = ['checkpoint_id', 'checkpoint_ns', 'checkpoint_map']
 
 /** `user` is who made the run: `userConfigurable` of core/users.ts. */

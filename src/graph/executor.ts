@@ -12,7 +12,7 @@ import type { StateTexts } from '../events/state.ts'
 import type { TracingProvider } from '../protocol/runloom-file.ts'
 import { RunCallbacks } from './callbacks.ts'
 import { Checkpointer } from './checkpointer.ts'
-import { fromHead, type RunConfig, type RunRequest, runConfig, streamModes } from './executor-config.ts'
+import { fromHead, RECORDED_MODES, type RunConfig, type RunRequest, runConfig, streamModes } from './executor-config.ts'
 import './lean-steps.ts'
 import { bind, type CompiledGraph, type GraphConfig } from './load.ts'
 import { ModelCalls } from './model-calls.ts'
@@ -35,9 +35,6 @@ export interface GraphPorts {
   /** For whose providers of traces runs are marked. */
   tracing: readonly TracingProvider[]
 }
-
-/** What every run records; `events`, `debug` and `tools` are added when the run asks for them. */
-const RECORDED_MODES = ['values', 'updates', 'messages', 'custom', 'tasks', 'checkpoints']
 
 export function graphExecutor(ports: GraphPorts): Executor {
   return async (claimed, writer, signal) => {
