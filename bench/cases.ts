@@ -1,7 +1,18 @@
 // What is measured of runs and streams. Each case takes a target and the sizes, and gives figures.
 import { setTimeout as sleep } from 'node:timers/promises'
 import * as local from './local.ts'
-import { cpuHere, type Figure, figure, type Goal, inTurns, median, quantile, throughput, timed } from './measure.ts'
+import {
+  cpuHere,
+  type Figure,
+  figure,
+  type Goal,
+  inTurns,
+  loopDelay,
+  median,
+  quantile,
+  throughput,
+  timed,
+} from './measure.ts'
 import type { Target } from './server.ts'
 import { call, readStream } from './wire.ts'
 
@@ -39,6 +50,9 @@ const streamed = (content: string) => ({
   stream_mode: ['messages-tuple'],
   on_disconnect: 'cancel',
 })
+
+/** Of the slow streams, after one that warms up. */
+const SLOW_ROUNDS = 3
 
 let turnOf = 0
 function urlOf({ urls }: Target): string {
@@ -173,32 +187,34 @@ export const slowStreams: Case = async (target, { slow, slow_tokens, slow_rate }
   const content = `${slow_tokens}@${slow_rate}`
   const ideal = ((slow_tokens - 1) * 1000) / slow_rate
   const many = (one: () => Promise<unknown>) => timed(() => Promise.all(Array.from({ length: slow }, one)))
-  let here = 0
-  const cpuLocal = await cpuHere(async () => {
-    here = await many(() => local.streamTokens(content))
-  })
-  const cpuBefore = await target.cpu?.()
-  await target.ask?.('delay start')
-  const remote = await many(() => stream(target, content))
-  const delay = await target.ask?.('delay stop')
-  const cpuAfter = await target.cpu?.()
-  const rows = [
-    figure(target.name, `${slow} slow streams over ideal`, '×', remote / ideal, {
-      here: here / ideal,
-      goal: goals['slow streams'],
-    }),
+  const { remote, here } = await inTurns(
+    SLOW_ROUNDS,
+    async () => {
+      const from = await target.cpu?.()
+      await target.ask?.('delay start')
+      const ms = await many(() => stream(target, content))
+      const delay = await target.ask?.('delay stop')
+      const to = await target.cpu?.()
+      return { ms, delay: delay?.p99, cpu: from === undefined || to === undefined ? undefined : to - from }
+    },
+    async () => {
+      const stopDelay = loopDelay()
+      let ms = 0
+      const cpu = await cpuHere(async () => {
+        ms = await many(() => local.streamTokens(content))
+      })
+      return { ms, delay: stopDelay().p99, cpu }
+    },
+  )
+  const both = (of: 'ms' | 'delay' | 'cpu', scale: number) =>
+    [remote, here].map(side => median(side.map(one => one[of] ?? Number.NaN)) * scale) as [number, number]
+  const row = (name: string, unit: string, [value, base]: [number, number], goal?: Goal) =>
+    Number.isNaN(value) ? [] : [figure(target.name, name, unit, value, { here: base, goal })]
+  return [
+    ...row(`${slow} slow streams over ideal`, '×', both('ms', 1 / ideal), goals['slow streams']),
+    ...row(`loop delay p99, ${slow} slow streams`, 'ms', both('delay', 1), goals.delay),
+    ...row(`CPU per token, ${slow} slow streams`, 'µs', both('cpu', 1000 / (slow * slow_tokens))),
   ]
-  if (delay)
-    rows.push(figure(target.name, `loop delay p99, ${slow} slow streams`, 'ms', delay.p99, { goal: goals.delay }))
-  if (cpuBefore !== undefined && cpuAfter !== undefined) {
-    const per = (ms: number) => (ms * 1000) / (slow * slow_tokens)
-    rows.push(
-      figure(target.name, `CPU per token, ${slow} slow streams`, 'µs', per(cpuAfter - cpuBefore), {
-        here: per(cpuLocal),
-      }),
-    )
-  }
-  return rows
 }
 
 /** Streams of runs that wait for their next token: a run and a stream each, and a second reader of each. */

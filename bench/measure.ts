@@ -1,4 +1,5 @@
 // Times and what is made of them. Everything is a ratio of two figures of the same run, taken in turns.
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 
 /** One line of the result. `goal` is issue 3's: the ratio where there is one, else the value, is at most (or at least) it. */
 export interface Figure {
@@ -79,6 +80,24 @@ export async function cpuHere(work: () => Promise<unknown>): Promise<number> {
   await work()
   const { user, system } = process.cpuUsage(from)
   return (user + system) / 1000
+}
+
+/** Milliseconds by which turns of the event loop were late. */
+export interface Delay {
+  p99: number
+}
+
+/** Of the delay histogram, whose values include it. */
+const RESOLUTION_MS = 1
+
+/** Measures the delay of this process's event loop until the returned function is called. */
+export function loopDelay(): () => Delay {
+  const histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
+  histogram.enable()
+  return () => {
+    histogram.disable()
+    return { p99: Math.max(0, histogram.percentile(99) / 1e6 - RESOLUTION_MS) }
+  }
 }
 
 export function quantile(numbers: number[], q: number): number {

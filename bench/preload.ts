@@ -1,22 +1,20 @@
 // Loaded into a measured server by `--import`: answers questions of the benchmark about the process over its IPC channel.
 // Nothing runs in it between questions.
-import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isMainThread } from 'node:worker_threads'
+import { type Delay, loopDelay } from './measure.ts'
 
 export type Question = 'cpu' | 'memory' | 'delay start' | 'delay stop'
 
-/** Milliseconds (all threads; the loop's delay beyond its sampling interval) and bytes after a full collection. */
+/** Milliseconds (CPU of all threads) and bytes after a full collection. */
 export interface Answers {
   cpu: { cpu_ms: number }
   memory: { heap: number; rss: number }
   'delay start': null
-  'delay stop': { p50: number; p99: number; max: number }
+  'delay stop': Delay
 }
 
-/** Of the delay histogram, whose values include it. */
-const RESOLUTION_MS = 1
-let delay: ReturnType<typeof monitorEventLoopDelay> | undefined
+let stopDelay: (() => Delay) | undefined
 
 const answers: { [Q in Question]: () => Promise<Answers[Q]> | Answers[Q] } = {
   cpu() {
@@ -32,14 +30,12 @@ const answers: { [Q in Question]: () => Promise<Answers[Q]> | Answers[Q] } = {
     return { heap: heapUsed + external, rss }
   },
   'delay start'() {
-    delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
-    delay.enable()
+    stopDelay = loopDelay()
     return null
   },
   'delay stop'() {
-    delay?.disable()
-    const ms = (nanoseconds = 0) => Math.max(0, nanoseconds / 1e6 - RESOLUTION_MS)
-    return { p50: ms(delay?.percentile(50)), p99: ms(delay?.percentile(99)), max: ms(delay?.max) }
+    if (!stopDelay) throw new Error('the delay was not started')
+    return stopDelay()
   },
 }
 

@@ -1,5 +1,5 @@
-// The EventLog: one authority for what a run did. All runs of a process share one appender that commits in groups: the next
-// group leaves when the previous commit has returned, and a few milliseconds after it left unless a run in it has only
+// The EventLog: one authority for what a run did. All runs of a process share one appender that commits in groups: a group
+// of all leaves a few milliseconds after the last one, later where many runs write; between them leave those that have only
 // begun. Readers see an event only after its commit: those in the process that executes the run are fed from memory,
 // others are woken by the Bus and read the table.
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
@@ -11,8 +11,12 @@ import { Fenced, RunWriter, type WritingHead } from './run-writer.ts'
 
 /** Rows that a reader takes from the table at once. */
 const PAGE = 50
-/** From one group to the next where all runs go on for a while already; a commit costs the same for one token and for many. */
+/** From one group of all to the next; a commit costs the same for one token and for many. */
 const GATHER_MS = 5
+/** And for each run in it: storing and showing a slice costs half as much of the main loop, whatever is in the slice. */
+const GATHER_PER_RUN_MS = 0.1
+/** Runs whose readers are woken in one turn of the event loop. */
+const SETTLED = 32
 /** One for all: an error of its own for each run would say no more, and costs a look at the stack. */
 const OVER = new Fenced('the attempt is over')
 const RETRY_MS = [50, 100, 200, 400, 800, 1_000]
@@ -22,10 +26,10 @@ export class EventLog {
   readonly #bus: Bus
   readonly #writers = new Map<string, RunWriter>()
   readonly #followers: Followers
-  #dirty = new Set<RunWriter>()
+  readonly #dirty = new Set<RunWriter>()
   #flushing: Promise<void> | undefined
-  /** When the last group left, in milliseconds of this process. */
-  #left = 0
+  /** When the next group of all leaves, in milliseconds of this process. */
+  #due = 0
   /** Lets the group that is gathered leave at once. */
   #hurry: (() => void) | undefined
   readonly #onOutage: (error: unknown) => void
@@ -46,7 +50,7 @@ export class EventLog {
     const writer = new RunWriter(run_id, head, onFailed, prompt => {
       this.#dirty.add(writer)
       if (prompt) this.#hurry?.()
-      this.#flushing ??= this.#flush(prompt)
+      this.#flushing ??= this.#flush()
     })
     this.#writers.get(run_id)?.fail(new Fenced('the run was claimed again'))
     this.#writers.set(run_id, writer)
@@ -128,21 +132,22 @@ export class EventLog {
     while (this.#flushing) await this.#flushing
   }
 
-  async #flush(prompt: boolean) {
-    for (let hurry = prompt; this.#dirty.size > 0; hurry = [...this.#dirty].some(writer => writer.prompt)) {
-      if (!hurry) await this.#gather()
+  async #flush() {
+    while (this.#dirty.size > 0) {
+      if (![...this.#dirty].some(writer => writer.prompt)) await this.#gather()
       await nextTurn() // what this turn of the loop still appends joins the group, and so may an ending
-      const writers = [...this.#dirty]
-      this.#dirty = new Set()
+      const all = performance.now() >= this.#due
+      const writers = [...this.#dirty].filter(writer => all || writer.prompt)
+      for (const writer of writers) this.#dirty.delete(writer)
       const slices = writers.map(writer => writer.take()).filter(slice => slice !== undefined)
-      this.#left = performance.now()
+      if (all) this.#due = performance.now() + GATHER_MS + slices.length * GATHER_PER_RUN_MS
       if (slices.length > 0) await this.#commit(slices)
     }
     this.#flushing = undefined
   }
 
   async #gather() {
-    const wait_ms = this.#left + GATHER_MS - performance.now()
+    const wait_ms = this.#due - performance.now()
     if (wait_ms <= 0) return
     const { promise, resolve } = Promise.withResolvers<void>()
     const timer = setTimeout(resolve, wait_ms)
@@ -158,7 +163,10 @@ export class EventLog {
       const live = slices.filter(slice => this.#writerOf(slice) !== undefined)
       try {
         const fenced = new Set(live.length > 0 ? await this.#db.run(appendSlices, live) : [])
-        for (const slice of live) this.#settle(slice, fenced.has(slice.run_id) ? new Fenced('fenced') : undefined)
+        for (const [index, slice] of live.entries()) {
+          if (index % SETTLED === SETTLED - 1) await nextTurn()
+          this.#settle(slice, fenced.has(slice.run_id) ? new Fenced('fenced') : undefined)
+        }
         return
       } catch (error) {
         if (isRefused(error)) {

@@ -17,7 +17,7 @@ import {
 const TAIL_EVENTS = 2_000
 const TAIL_CHARS = 1_000_000
 /** Commits of a run that need not wait for others: its first token should not. */
-const PROMPT_COMMITS = 3
+const PROMPT_COMMITS = 2
 /** Entries of one run that may wait for a commit before its producer has to. */
 const QUEUE_LIMIT = 2_000
 

@@ -1,6 +1,7 @@
 // Appending: numbered without gaps, committed in groups, and only by the run's present owner.
 import assert from 'node:assert/strict'
-import { after, afterEach, before, beforeEach, test } from 'node:test'
+import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
+import type { Database } from '../../src/db/database.ts'
 import { LocalBus } from '../../src/events/bus.ts'
 import { EventLog } from '../../src/events/event-log.ts'
 import { Fenced, type RunWriter } from '../../src/events/run-writer.ts'
@@ -79,6 +80,28 @@ forEachDatabase('appending to the log', open => {
     const commits = (db.tried.get('appendSlices') ?? 0) - before
     assert.ok(commits <= 2 + (performance.now() - started) / 4, `${commits} commits`)
     assert.deepEqual(await seqsOf(run_id), numbers(1, 406))
+  })
+
+  test('a run that has only begun waits for nobody and takes nobody along', async () => {
+    const [older, other] = [await openRun(), await openRun()]
+    for (let n = 0; n < 3; n++) {
+      await Promise.all([older, other].map(({ writer }) => writer.append(event('custom'))))
+    }
+    const storedAlone = async () => {
+      const newer = await openRun()
+      let stored = false
+      await older.writer.append(event('custom')) // the group of all has just left
+      const waits = other.writer.append(event('custom')).then(() => {
+        stored = true
+      })
+      await newer.writer.append(event('custom'))
+      const alone = !stored
+      await waits
+      return alone
+    }
+    let alone = false // not on a machine that is too busy to see two commits within a few milliseconds
+    for (let tries = 0; tries < 100 && !alone; tries++) alone = await storedAlone()
+    assert.ok(alone)
   })
 
   test('tokens that come together are one row, as long as they have one name', async () => {
@@ -283,5 +306,50 @@ forEachDatabase('appending to the log', open => {
     for (const n of numbers(1, 10)) void writer.append(event('custom', n))
     await log.close()
     assert.deepEqual(await seqsOf(run_id), numbers(1, 11))
+  })
+})
+
+describe('many runs at once', () => {
+  const run_ids = numbers(1, 300).map(String)
+  let commits: number
+  let bus: LocalBus
+  let log: EventLog
+  let writers: RunWriter[]
+  beforeEach(() => {
+    commits = 0
+    const run: Database['run'] = async () => {
+      commits++
+      return [] as never
+    }
+    bus = new LocalBus()
+    log = new EventLog({ dialect: 'sqlite', run, close: async () => {} }, bus)
+    writers = run_ids.map(run_id => log.open(run_id, { attempt: 1, last_seq: 0 }, assert.fail))
+  })
+  afterEach(() => log.close())
+  const append = () => Promise.all(writers.map(writer => writer.append(event('custom'))))
+
+  test('their groups are further apart', async () => {
+    for (let n = 0; n < 3; n++) await append()
+    const [before, started] = [commits, performance.now()]
+    let last: Promise<unknown> | undefined
+    while (performance.now() - started < 200) {
+      last = append()
+      await new Promise(setImmediate)
+    }
+    await last
+    const most = 2 + (performance.now() - started) / 35
+    assert.ok(commits - before <= most, `${commits - before} commits, ${most} at most`)
+  })
+
+  test('the readers of a group are woken in several turns of the loop', async () => {
+    const turns: number[] = []
+    let turn = 0
+    for (const run_id of run_ids) bus.subscribe(`run:${run_id}`, () => turns.push(turn))
+    const appended = append()
+    for (; turns.length < run_ids.length && turn < 1_000; turn++) await new Promise(setImmediate)
+    await appended
+    assert.equal(commits, 1)
+    const together = Object.values(Object.groupBy(turns, String)).map(one => one?.length ?? 0)
+    assert.ok(Math.max(...together) <= 64, `${together}`)
   })
 })
