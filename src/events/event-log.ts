@@ -1,6 +1,6 @@
 // The EventLog: one authority for what a run did. All runs of a process share one appender that commits in groups: a group
-// of all leaves a few milliseconds after the last one, later where many runs write; between them leave those that have only
-// begun. Readers see an event only after its commit: those in the process that executes the run are fed from memory,
+// of all leaves a few milliseconds after the last one, later where many runs write; between them leave first tokens and what
+// somebody waits for. Readers see an event only after its commit: those in the process that executes the run are fed from memory,
 // others are woken by the Bus and read the table.
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { type Database, isRefused, unlessOutage } from '../db/database.ts'
@@ -52,6 +52,8 @@ export class EventLog {
       if (prompt) this.#hurry?.()
       this.#flushing ??= this.#flush()
     })
+    // What a run begins with waits for its first token or its end, if they come soon.
+    if (this.#dirty.size === 0) this.#due = Math.max(this.#due, performance.now() + GATHER_MS)
     this.#writers.get(run_id)?.fail(new Fenced('the run was claimed again'))
     this.#writers.set(run_id, writer)
     return writer

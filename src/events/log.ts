@@ -106,8 +106,11 @@ export function lastSeq({ last_seq, events }: Pick<Slice, 'last_seq' | 'events'>
   return events.reduce((seq, { lines }) => seq + lines, last_seq)
 }
 
-/** Tokens: nobody looks for one of them by its name. */
-const TOGETHER = /^messages(\||$)/
+/** Whether an event is a token: nobody looks for one of them by its name. */
+export function isToken(event: string): boolean {
+  return event === 'messages' || event.startsWith('messages|')
+}
+
 /** A row of several events is not made longer than this. */
 const ROW_CHARS = 64 * 1024
 
@@ -123,7 +126,7 @@ export function together(events: readonly TimedEvent[]): EventLines[] {
     }
     const row = { event, data, at_ms, lines: 1 }
     rows.push(row)
-    open = TOGETHER.test(event) ? row : undefined
+    open = isToken(event) ? row : undefined
   }
   return rows
 }

@@ -4,6 +4,7 @@ import type { Bulk } from '../db/database.ts'
 import {
   eventsOf,
   type Head,
+  isToken,
   lastSeq,
   type NewEvent,
   numbered,
@@ -16,8 +17,6 @@ import {
 /** Events of a running run kept in memory for readers in this process. */
 const TAIL_EVENTS = 2_000
 const TAIL_CHARS = 1_000_000
-/** Commits of a run that need not wait for others: its first token should not. */
-const PROMPT_COMMITS = 2
 /** Entries of one run that may wait for a commit before its producer has to. */
 const QUEUE_LIMIT = 2_000
 
@@ -47,6 +46,8 @@ export class RunWriter {
   #inFlight: PromiseWithResolvers<void> | undefined
   /** Whether somebody waits for what is queued to be committed. */
   #awaited = false
+  /** Where the first token is; it does not wait for others. */
+  #token: 'to come' | 'queued' | 'gone' = 'to come'
   /** Set when the rest is left to the transition that ends the run. */
   #ending = false
   #failed: Error | undefined
@@ -75,15 +76,16 @@ export class RunWriter {
     return this.#failed instanceof Fenced
   }
 
-  /** True while what it appends should not wait for others: it has only begun, or somebody waits for the commit. */
+  /** True while what is queued should not wait for others: the first token is in it, or somebody waits for the commit. */
   get prompt(): boolean {
-    return this.#commits < PROMPT_COMMITS || this.#awaited
+    return this.#token === 'queued' || this.#awaited
   }
 
   /** Queues an event, rows, or both; `prompt` where somebody waits for the commit. Resolves when they are committed; rejects when they never will be. */
   append(event: NewEvent | undefined, writes?: Bulk[], { prompt = false } = {}): Promise<void> {
     if (this.#failed) return rejected(this.#failed)
     if (prompt) this.#awaited = true
+    if (this.#token === 'to come' && event && isToken(event.event)) this.#token = 'queued'
     this.#queue.push({ ...(event && { event: this.#numbered(event) }), ...(writes && { writes }) })
     this.#onDirty(this.prompt)
     return this.#waiting.promise
@@ -177,6 +179,7 @@ export class RunWriter {
     const entries = this.#queue
     this.#queue = []
     this.#awaited = false
+    if (this.#token === 'queued') this.#token = 'gone'
     this.#leaving = entries.flatMap(entry => entry.event ?? [])
     return {
       run_id: this.run_id,

@@ -200,11 +200,11 @@ forEachDatabase('a worker that ends', open => {
 
   test('a live run on a loop that hangs for longer than its lease is kept while the thread renews it', async () => {
     const executions = new Executions()
-    const worker = startWorker(core, executions.executor, { lease_ms: 4_000 })
+    const worker = startWorker(core, executions.executor, { lease_ms: 6_000 })
     const { run_id } = await worker.start()
     const execution = await executions.nth(1)
     await leaseMoves(0)
-    const blocked_until = Date.now() + 4_400
+    const blocked_until = Date.now() + 6_400
     while (Date.now() < blocked_until);
     await execution.writer.append(event('custom'))
     assert.equal(execution.signal.aborted, false)
