@@ -1,9 +1,9 @@
 // Inputs on a thread that waits for an answer. None passes over the question unless it says so.
-import sql from 'sql-template-tag'
-import { first, type Steps } from '../db/database.ts'
+import type { Steps } from '../db/database.ts'
 import { RunloomError } from './errors.ts'
 import type { Interrupt } from './executor.ts'
 import type { CreateRun } from './runs.ts'
+import { headOf, namedCheckpoint } from './states.ts'
 import type { Thread } from './threads.ts'
 
 /**
@@ -49,12 +49,6 @@ export function* checkQuestions({ kwargs }: CreateRun, thread: Thread): Steps<vo
 }
 
 function* startsAtHead(kwargs: CreateRun['kwargs'], thread_id: string): Steps<boolean> {
-  const { checkpoint_id } = { ...kwargs.config?.configurable, ...(kwargs.checkpoint as object), ...kwargs } as {
-    checkpoint_id?: string
-  }
-  if (checkpoint_id === undefined) return true
-  const head = yield* first<{ checkpoint_id: string }>(sql`
-    select checkpoint_id from checkpoints where thread_id = ${thread_id} and checkpoint_ns = ''
-    order by position desc limit 1`)
-  return head?.checkpoint_id === checkpoint_id
+  const from = namedCheckpoint(kwargs)
+  return from === undefined || (yield* headOf(thread_id)) === from.checkpoint_id
 }

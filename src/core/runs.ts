@@ -123,14 +123,14 @@ export const createRun = transition(import.meta.url, 'createRun', function* (arg
   // Before anything is written, where it is known to wait: a cron that is refused goes on.
   let queued = total !== undefined && !args.claim ? yield* refuseFullQueue(total) : undefined
   const thread = yield* threadOf(args, assistant)
-  yield* refuseUnknownCheckpoint(args.thread_id, args.kwargs)
+  const { config, context, metadata } = merge(args, assistant, thread)
+  yield* refuseUnknownCheckpoint(args.thread_id, { ...args.kwargs, config })
   const { superseded, busy } = yield* applyStrategy(args, thread)
   const startsNow = !busy && args.after_ms === 0
   if (startsNow) yield* checkQuestions(args, thread)
   const claim = startsNow ? args.claim : undefined
   if (total !== undefined && args.claim && !claim) queued = yield* refuseFullQueue(total)
   const position = thread.last_position + 1
-  const { config, context, metadata } = merge(args, assistant, thread)
   const kwargs = jsonText({ ...args.kwargs, config, context })
   const { run_id } = args
   const predecessor = yield* predecessorOf(args, thread)

@@ -37,10 +37,19 @@ export interface CheckpointName {
   checkpoint_id: string
 }
 
-/** Where a run begins, in the spellings of its request. */
+/** Where a run begins, in the spellings of its request; null stands for absent. */
 export interface FromCheckpoint {
-  checkpoint?: Partial<CheckpointName>
+  checkpoint?: { [K in keyof CheckpointName]?: string | null }
   checkpoint_id?: string
+  config?: { configurable?: Record<string, unknown> }
+}
+
+/** The checkpoint that a request names; undefined for the thread's newest. */
+export function namedCheckpoint({ checkpoint, checkpoint_id, config }: FromCheckpoint): CheckpointName | undefined {
+  const configured = config?.configurable as FromCheckpoint['checkpoint']
+  const asked = checkpoint_id || checkpoint?.checkpoint_id || configured?.checkpoint_id
+  if (!asked) return undefined
+  return { checkpoint_ns: checkpoint?.checkpoint_ns ?? configured?.checkpoint_ns ?? '', checkpoint_id: asked }
 }
 
 /** False when the thread has a newer checkpoint than `head`, or lost a source: compute the update again. */
@@ -107,14 +116,10 @@ function* writeState(thread_id: string, { writes, state, resting_status, interru
 }
 
 /** LangGraph would begin with an empty state at a checkpoint that there is not. */
-export function* refuseUnknownCheckpoint(
-  thread_id: string,
-  { checkpoint, checkpoint_id }: FromCheckpoint,
-): Steps<void> {
-  const asked = checkpoint_id ?? checkpoint?.checkpoint_id
-  if (!asked) return
-  if (yield* isStored(thread_id, { checkpoint_ns: checkpoint?.checkpoint_ns ?? '', checkpoint_id: asked })) return
-  throw new RunloomError('not_found', `Checkpoint ${asked} of thread ${thread_id} not found`)
+export function* refuseUnknownCheckpoint(thread_id: string, from: FromCheckpoint): Steps<void> {
+  const asked = namedCheckpoint(from)
+  if (!asked || (yield* isStored(thread_id, asked))) return
+  throw new RunloomError('not_found', `Checkpoint ${asked.checkpoint_id} of thread ${thread_id} not found`)
 }
 
 function* isStored(thread_id: string, { checkpoint_ns, checkpoint_id }: CheckpointName): Steps<boolean> {
@@ -124,10 +129,12 @@ function* isStored(thread_id: string, { checkpoint_ns, checkpoint_id }: Checkpoi
   return stored !== undefined
 }
 
-function* headOf(thread_id: string): Steps<string | undefined> {
-  const newest = yield* first<{ checkpoint_id: string | null }>(sql`
-    select max(checkpoint_id) as checkpoint_id from checkpoints where thread_id = ${thread_id} and checkpoint_ns = ''`)
-  return newest?.checkpoint_id ?? undefined
+/** The newest root checkpoint: the one stored last, whatever the clock said that its id begins with. */
+export function* headOf(thread_id: string): Steps<string | undefined> {
+  const newest = yield* first<{ checkpoint_id: string }>(sql`
+    select checkpoint_id from checkpoints where thread_id = ${thread_id} and checkpoint_ns = ''
+    order by position desc limit 1`)
+  return newest?.checkpoint_id
 }
 
 /** The newest checkpoint of each thread that has one. */

@@ -86,11 +86,9 @@ export class ThreadStates {
     const thread = await this.#find(reader)
     const { thread_id } = thread
     const graph = await this.#graph(thread, this.#reader(thread_id))
-    if (!graph) return wireText(selectedState(EMPTY_STATE, select))
-    const snapshot = await graph.getState(configOf(thread, checkpoint), { subgraphs })
-    if (checkpoint.checkpoint_id && !snapshot.createdAt) {
-      throw new RunloomError('not_found', `Checkpoint ${checkpoint.checkpoint_id} of thread ${thread_id} not found`)
-    }
+    const snapshot = await graph?.getState(configOf(thread, checkpoint), { subgraphs })
+    if (checkpoint.checkpoint_id && !snapshot?.createdAt) throw unknownCheckpoint(thread_id, checkpoint.checkpoint_id)
+    if (!snapshot) return wireText(selectedState(EMPTY_STATE, select))
     return wireText(selectedState(wireState(snapshot), select))
   }
 
@@ -145,6 +143,10 @@ export class ThreadStates {
         'no_graph',
         `Thread ${thread_id} has no graph; name it in metadata.graph_id, or run it first`,
       )
+    }
+    // LangGraph would begin with an empty state at a checkpoint that there is not.
+    if (from.checkpoint_id && !(await draft.getTuple(configOf(thread, from)))) {
+      throw unknownCheckpoint(thread_id, from.checkpoint_id)
     }
     const head = (await draft.getTuple({ configurable: { thread_id, checkpoint_ns: '' } }))?.checkpoint.id
     const config = await graph.bulkUpdateState(configOf(thread, from), supersteps.map(langgraphStep)).catch(error => {
@@ -221,6 +223,10 @@ function configOf(thread: ReadThread, { checkpoint_id, checkpoint_ns, checkpoint
       ...(checkpoint_map && { checkpoint_map }),
     },
   }
+}
+
+function unknownCheckpoint(thread_id: string, checkpoint_id: string): RunloomError {
+  return new RunloomError('not_found', `Checkpoint ${checkpoint_id} of thread ${thread_id} not found`)
 }
 
 async function readOnly(): Promise<void> {

@@ -153,6 +153,9 @@ forEachServer('human in the loop', server => {
     const input = { answers: ['branch'] }
     const from = (checkpoint: Checkpoint) => client.runs.wait(thread_id, 'ask-inside', { input, checkpoint })
     await assert.rejects(from(head?.checkpoint as Checkpoint), status(409))
+    for (const unnamed of [{ checkpoint: { checkpoint_id: null } }, { checkpoint_id: '' }]) {
+      assert.equal((await post(thread_id, { assistant_id: 'ask-inside', input, ...unnamed })).status, 409)
+    }
     const values = await from(first?.checkpoint as Checkpoint)
     assert.deepEqual((values as { answers: string[] }).answers, ['branch'])
   })

@@ -44,7 +44,10 @@ forEachServer('thread states', server => {
     await assert.rejects(client.threads.updateState(unknown, { values: {} }), status(404))
     await assert.rejects(client.threads.patchState(unknown, {}), status(404))
     const thread_id = await ran('echo', say('hi'))
-    await assert.rejects(client.threads.getState(thread_id, unknown), status(404, /Checkpoint .* not found/))
+    const { thread_id: empty } = await client.threads.create()
+    for (const one of [thread_id, empty]) {
+      await assert.rejects(client.threads.getState(one, unknown), status(404, /Checkpoint .* not found/))
+    }
   })
 
   test('state is read, at any checkpoint, and messages are flat', async () => {
@@ -249,6 +252,12 @@ forEachServer('thread states', server => {
     await assert.rejects(update({ values: { messages: [{ wrong: 1 }] }, asNode: 'model' }), status(422, /^.*values/))
     const checkpoint = { checkpoint_ns: 'nowhere', thread_id: talked, checkpoint_id: '', checkpoint_map: {} }
     await assert.rejects(update({ checkpoint }), status(422, /Subgraph \\"nowhere\\" not found/))
+    const before = await client.threads.getState(talked)
+    const foreign = (await client.threads.getState(await ran('echo', say('ho')))).checkpoint
+    for (const from of [{ checkpoint: foreign }, { checkpointId: crypto.randomUUID() }]) {
+      await assert.rejects(update({ asNode: 'model', ...from }), status(404, /Checkpoint .* not found/))
+    }
+    assert.deepEqual(await client.threads.getState(talked), before)
     await client.runs.create(talked, 'echo', { input: say('later'), afterSeconds: 60 })
     await assert.rejects(update({ asNode: 'model' }), status(409, /is pending/))
     await assert.rejects(client.threads.patchState(talked, {}), status(409, /is pending/))

@@ -29,6 +29,10 @@ forEachDatabase('creating a run', open => {
   after(() => core.close())
   beforeEach(() => core.empty())
 
+  const storeCheckpoint = (thread_id: string, id: string, position: number) =>
+    core.sql`insert into checkpoints (thread_id, checkpoint_ns, checkpoint_id, run_id, checkpoint, channels, metadata, position)
+      values (${thread_id}, '', ${id}, 'r', '{}', '{}', '{}', ${position})`
+
   test('makes a pending run with its head, a busy thread, and nothing in the log', async () => {
     const { run, repeated, superseded, claimed } = await create(core)
     assert.deepEqual(
@@ -170,6 +174,18 @@ forEachDatabase('creating a run', open => {
       assert.equal('context' in (await kwargsOf(run.run_id)), false)
     })
 
+    test('a checkpoint that there is not is refused wherever the request names it', async () => {
+      const thread_id = await newThread(core)
+      const named = { checkpoint_id: 'nowhere' }
+      for (const from of [named, { checkpoint: named }, { config: { configurable: named } }]) {
+        await assert.rejects(
+          create(core, { thread_id, kwargs: { input: null, ...from } }),
+          (error: RunloomError) => error.code === 'not_found' && /Checkpoint nowhere of thread/.test(error.message),
+        )
+      }
+      assert.equal((await threadOf(core, thread_id)).last_position, 0)
+    })
+
     test('a thread keeps a run’s configurable, but nothing that points at a checkpoint or names a person', async () => {
       const configurable = {
         model: 'm',
@@ -182,7 +198,9 @@ forEachDatabase('creating a run', open => {
         langgraph_auth_user: {},
         run_id: 'r',
       }
-      const { run } = await create(core, { kwargs: { input: null, config: { configurable } } })
+      const thread_id = await newThread(core)
+      await storeCheckpoint(thread_id, '1', 0)
+      const { run } = await create(core, { thread_id, kwargs: { input: null, config: { configurable } } })
       assert.deepEqual(JSON.parse((await threadOf(core, run.thread_id)).config), {
         configurable: { model: 'm', user: 'u' },
       })

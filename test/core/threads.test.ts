@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, beforeEach, test } from 'node:test'
 import type { RunloomError } from '../../src/core/errors.ts'
 import { newId } from '../../src/core/ids.ts'
-import { commitState } from '../../src/core/states.ts'
+import { commitState, patchStateMetadata } from '../../src/core/states.ts'
 import { copyThread } from '../../src/core/thread-copy.ts'
 import { searchThreads } from '../../src/core/thread-search.ts'
 import { createThread, deleteThread, getThread, patchThread } from '../../src/core/threads.ts'
@@ -132,5 +132,26 @@ forEachDatabase('threads', open => {
     assert.equal((await threadOf(core, thread_id)).status, 'interrupted')
     await create(core, { thread_id })
     await assert.rejects(core.db.run(commitState, update), hasCode('conflict'))
+  })
+
+  test('its newest checkpoint is the one stored last, whatever its id', async () => {
+    const thread_id = await newThread(core)
+    for (const [position, id] of ['9', '1'].entries()) {
+      await core.sql`insert into checkpoints (thread_id, checkpoint_ns, checkpoint_id, run_id, checkpoint, channels, metadata, position)
+        values (${thread_id}, '', ${id}, 'r', '{}', '{}', '{}', ${position})`
+    }
+    await core.db.run(patchStateMetadata, { thread_id, metadata: '{"note":1}' })
+    const stored = await core.sql`select checkpoint_id, metadata from checkpoints order by position`
+    assert.deepEqual(
+      stored.map(row => [row.checkpoint_id, row.metadata]),
+      [
+        ['9', '{}'],
+        ['1', '{"note":1}'],
+      ],
+    )
+    const made = { writes: [], state: '{}', resting_status: 'idle', interrupts: '{}' } as const
+    const update = { thread_id, sources: [], ...made, writes: [] }
+    assert.equal(await core.db.run(commitState, { ...update, head: '9' }), false)
+    assert.equal(await core.db.run(commitState, { ...update, head: '1' }), true)
   })
 })
