@@ -25,11 +25,7 @@ export async function accept(ports: Ports, c: Context, face: Face): Promise<Acce
   const onThread = c.req.param('thread_id')
   const request = face.request(ports, text, onThread)
   refuseLargeInput(request, text.length, ports.limits)
-  const key = c.req.header('idempotency-key')
-  const body_hash = createHash('sha256').update(`${c.req.path}\n${text}`).digest('hex')
-  const owner = userOf(c)?.identity ?? ''
-  const idempotency = key ? { idempotency: { face: face.name, owner, key, body_hash } } : {}
-  const asked = { ...toCreate(ports, c, face, request), ...idempotency }
+  const asked = { ...toCreate(ports, c, face, request), ...repeatable(c, text, face.name) }
   const run = await create(ports, await permittedRun(ports, c, asked))
   c.header('content-location', `${face.base}${face.runPath(run, onThread !== undefined)}`)
   return { run, request }
@@ -43,10 +39,24 @@ export async function acceptBatch(ports: Ports, c: Context, face: Face): Promise
     refuseLargeInput(request, text.length, ports.limits)
     ports.webhooks.check(request.webhook)
   }
-  const asked = await Promise.all(requests.map(request => permittedRun(ports, c, toCreate(ports, c, face, request))))
+  const asked = await Promise.all(
+    requests.map((request, n) => {
+      // Each run has a key of its own; with the first's, a key is used once for a batch or a single run.
+      const keys = n === 0 ? face.name : `${face.name}.${n}`
+      return permittedRun(ports, c, { ...toCreate(ports, c, face, request), ...repeatable(c, text, keys) })
+    }),
+  )
   const { runs } = await ports.gate.admit(queue => ports.db.run(createRuns, { runs: asked, queue }), asked.length)
   ports.bus.publish('work')
   return runs
+}
+
+/** What recognises a repeat of this request, where it has an Idempotency-Key; `face` is whose keys they are. */
+function repeatable(c: Context, text: string, face: string): Pick<CreateRun, 'idempotency'> {
+  const key = c.req.header('idempotency-key')
+  if (!key) return {}
+  const body_hash = createHash('sha256').update(`${c.req.path}\n${text}`).digest('hex')
+  return { idempotency: { face, owner: userOf(c)?.identity ?? '', key, body_hash } }
 }
 
 async function create(ports: Ports, args: CreateRun): Promise<Run> {

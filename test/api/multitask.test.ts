@@ -93,6 +93,23 @@ forEachServer('multitask', server => {
     assert.equal((await post(url, body.replace('30', '31'))).status, 409)
   })
 
+  test('an Idempotency-Key makes the runs of a batch once', async () => {
+    const { url, otherUrl, fetch } = server()
+    const headers = { 'content-type': 'application/json', 'idempotency-key': crypto.randomUUID() }
+    const batch = [1, 2].map(count => ({ assistant_id: 'steps', input: { count } }))
+    const post = (base: string, body: object, path = '/runs/batch') =>
+      fetch(`${base}${path}`, { method: 'POST', headers, body: JSON.stringify(body) })
+    const made = await Promise.all([post(url, batch), post(otherUrl, batch)])
+    const [one, two] = (await Promise.all(made.map(response => response.json()))) as { run_id: string }[][]
+    assert.equal(new Set(one?.map(({ run_id }) => run_id)).size, 2)
+    assert.deepEqual(
+      two?.map(({ run_id }) => run_id),
+      one?.map(({ run_id }) => run_id),
+    )
+    assert.equal((await post(url, batch.slice(0, 1))).status, 409)
+    assert.equal((await post(url, batch[0] as object, '/runs')).status, 409)
+  })
+
   test('stateless runs stream, wait and batch; their threads do not show', async () => {
     const { client, other } = server()
     const events = await collect(client.runs.stream(null, 'echo', { input: say('no thread'), streamMode: 'values' }))
