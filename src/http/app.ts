@@ -38,6 +38,7 @@ const V1 = '/api/v1'
 export function createApp(ports: Ports, { log_requests, custom, page }: AppOptions): Hono {
   const { logger, http, limits } = ports
   const app = new Hono({ getPath: pathBelow(http.mount_prefix) }).basePath(http.mount_prefix)
+  app.use(headOnly)
   app.use(requestLog({ logger, headers: headerPicker(http.logging_headers), every: log_requests }))
   app.use(crossOrigin(http.cors))
   app.use(limitedBody(limits.max_body_bytes, isUpload))
@@ -54,6 +55,12 @@ export function createApp(ports: Ports, { log_requests, custom, page }: AppOptio
   app.route('/api', gatewayRoutes(ports))
   if (!http.disable_ui) app.route('/', uiRoutes(page))
   return app
+}
+
+/** Hono answers HEAD as GET without the body, which would stay open where it is a stream that nobody reads. */
+async function headOnly(c: Context, next: () => Promise<void>) {
+  await next()
+  if (c.req.method === 'HEAD') await c.res.body?.cancel()
 }
 
 /** The path of a request. What is at `/api` is also at `/api/langgraph` (contracts: gateway §1.1). */

@@ -76,8 +76,8 @@ function join(ports: Ports, c: Context, run: Run): Response {
 }
 
 export function joinHow(c: Context) {
-  const cancelOnDisconnect = parse(flag, c.req.query('cancel_on_disconnect'), 'cancel_on_disconnect')
-  return { cancelOnDisconnect, onThread: c.req.param('thread_id') !== undefined }
+  const asked = parse(flag, c.req.query('cancel_on_disconnect'), 'cancel_on_disconnect')
+  return { cancelOnDisconnect: asked && c.req.method !== 'HEAD', onThread: c.req.param('thread_id') !== undefined }
 }
 
 export async function findRun(ports: Ports, c: Context): Promise<Run> {

@@ -83,6 +83,13 @@ forEachServer('system', (server, kind) => {
       assert.ok(((await metric('runloom_queue_oldest_seconds')) ?? 0) > 0)
       assert.equal(await metric('runloom_stream_readers'), 1)
     })
+    const { run_id } = (await client.runs.list(thread_id, { status: 'running' }))[0] as { run_id: string }
+    for (const path of ['stream', 'join']) {
+      const asked = `${url}/threads/${thread_id}/runs/${run_id}/${path}?cancel_on_disconnect=1`
+      assert.equal((await fetch(asked, { method: 'HEAD' })).status, 200)
+    }
+    await eventually(async () => assert.equal(await metric('runloom_stream_readers'), 1))
+    assert.equal((await client.runs.get(thread_id, run_id)).status, 'running')
     await stream.body?.cancel()
     await fetch(`${url}/runs/cancel`, { method: 'POST', body: '{"status": "all"}' })
     await eventually(async () => {
