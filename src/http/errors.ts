@@ -112,5 +112,18 @@ export function parseBody<T extends z.ZodType>(text: string, schema: T): z.infer
   } catch (cause) {
     throw new RunloomError('invalid', `body: not JSON (${(cause as Error).message})`, { cause })
   }
+  if (isDeeper(value, MAX_DEPTH)) throw new RunloomError('invalid', `body: nested deeper than ${MAX_DEPTH} levels`)
   return parse(schema, value)
+}
+
+/** JSON is parsed at any depth, but what writes and copies values recurses and would run out of stack. */
+const MAX_DEPTH = 1000
+
+function isDeeper(value: unknown, levels: number): boolean {
+  let level = [value]
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > levels) return true
+    level = level.flatMap(one => (one && typeof one === 'object' ? Object.values(one) : []))
+  }
+  return false
 }

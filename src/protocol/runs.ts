@@ -25,12 +25,17 @@ const send = z.object({ node: z.string(), input: z.unknown().optional() })
 const goto = z.union([z.string(), send])
 
 export const command = z.object({
-  update: z.union([object, z.array(z.tuple([z.string(), z.unknown()]))]).nullish(),
+  update: z
+    .union([object, z.array(z.tuple([z.string(), z.unknown()]))], { error: 'must be an object, or [key, value] pairs' })
+    .nullish(),
   resume: z.unknown().optional(),
-  goto: z.union([goto, z.array(goto)]).nullish(),
+  goto: z.union([goto, z.array(goto)], { error: 'must be a node, {node, input}, or a list of them' }).nullish(),
 })
 
-const nodes = z.union([z.literal('*'), z.array(z.string())])
+const nodes = z.union([z.literal('*'), z.array(z.string())], { error: 'must be "*", or a list of node names' })
+
+/** A hundred years. */
+const MAX_AFTER_SECONDS = 3_153_600_000
 
 export const createRun = z.object({
   assistant_id: z.string().min(1),
@@ -52,7 +57,7 @@ export const createRun = z.object({
   on_disconnect: z.enum(['continue', 'cancel']).nullish(),
   // "complete" and "continue" are what the JS SDK's type calls "delete" and "keep" (contracts: langgraph §4.2).
   on_completion: z.enum(['delete', 'keep', 'complete', 'continue']).nullish(),
-  after_seconds: z.number().min(0).nullish(),
+  after_seconds: z.number().min(0).max(MAX_AFTER_SECONDS).nullish(),
   if_not_exists: z.enum(['reject', 'create']).nullish(),
   durability: z.enum(['sync', 'async', 'exit']).nullish(),
   checkpoint_during: z.boolean().nullish(),

@@ -9,12 +9,15 @@ const MAX_TTL_MINUTES = 52_560_000
 const ttlMinutes = z.number().positive().max(MAX_TTL_MINUTES)
 
 /** Minutes since the last use; a number alone deletes. */
-const ttl = z.union([
-  ttlMinutes.transform(ttl_minutes => ({ ttl_minutes, ttl_strategy: 'delete' as const })),
-  z
-    .object({ ttl: ttlMinutes, strategy: z.enum(['delete', 'keep_latest']).nullish() })
-    .transform(({ ttl, strategy }) => ({ ttl_minutes: ttl, ttl_strategy: strategy ?? ('delete' as const) })),
-])
+const ttl = z.union(
+  [
+    ttlMinutes.transform(ttl_minutes => ({ ttl_minutes, ttl_strategy: 'delete' as const })),
+    z
+      .object({ ttl: ttlMinutes, strategy: z.enum(['delete', 'keep_latest']).nullish() })
+      .transform(({ ttl, strategy }) => ({ ttl_minutes: ttl, ttl_strategy: strategy ?? ('delete' as const) })),
+  ],
+  { error: 'must be minutes, or {ttl: minutes, strategy: "delete" or "keep_latest"}' },
+)
 
 const superstep = z.object({
   updates: z

@@ -25,6 +25,15 @@ forEachServer('conventions', server => {
     const wrong = await post(`/threads/${thread_id}/runs`, { assistant_id: 'echo', stream_mode: ['everything'] })
     assert.equal(wrong[0], 422)
     assert.match(wrong[1], /^stream_mode/)
+    const never = await post(`/threads/${thread_id}/runs`, { assistant_id: 'echo', after_seconds: 1e300 })
+    assert.equal(never[0], 422)
+    assert.match(never[1], /^after_seconds/)
+    const nested = JSON.parse('['.repeat(3000) + ']'.repeat(3000))
+    for (const path of ['/threads', '/threads/search', '/runs/wait']) {
+      const deep = await post(path, { assistant_id: 'echo', metadata: { nested }, input: { nested } })
+      assert.deepEqual(deep, [422, 'body: nested deeper than 1000 levels'])
+    }
+    assert.match((await post('/threads', { ttl: { ttl: 5, strategy: 'sell' } }))[1], /^ttl: must be minutes/)
     assert.match((await post('/threads', { thread_id: 'not-a-uuid' }))[1], /^thread_id: must be a UUID/)
     assert.match((await post('/runs/wait', { input: {} }))[1], /^assistant_id/)
   })
