@@ -30,23 +30,32 @@ const USAGE = `Usage: runloom <command> [options]
   DATABASE_URL=sqlite:<path>|postgres://…   RUNLOOM_MODEL=<provider>:<name>
 `
 
+const OPTIONS = {
+  port: { type: 'string' },
+  host: { type: 'string' },
+  config: { type: 'string' },
+  data: { type: 'string' },
+  concurrency: { type: 'string' },
+  follow: { type: 'boolean' },
+  insecure: { type: 'boolean' },
+  owner: { type: 'string' },
+  online: { type: 'boolean' },
+  scopes: { type: 'string' },
+  help: { type: 'boolean', short: 'h' },
+} as const
+
+/** What was typed; Node's errors about it are a sentence and advice that does not fit here. */
+function typed() {
+  try {
+    return parseArgs({ allowPositionals: true, options: OPTIONS })
+  } catch (cause) {
+    const [problem] = (cause as Error).message.split(/\.?(?:\s*\n|\s+To specify|$)/)
+    throw new ConfigError(`${problem}; runloom --help lists the options`, { cause })
+  }
+}
+
 async function main(): Promise<void> {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: {
-      port: { type: 'string' },
-      host: { type: 'string' },
-      config: { type: 'string' },
-      data: { type: 'string' },
-      concurrency: { type: 'string' },
-      follow: { type: 'boolean' },
-      insecure: { type: 'boolean' },
-      owner: { type: 'string' },
-      online: { type: 'boolean' },
-      scopes: { type: 'string' },
-      help: { type: 'boolean', short: 'h' },
-    },
-  })
+  const { values, positionals } = typed()
   const [command, subject, name] = positionals
   if (values.help || !command) return void process.stdout.write(USAGE)
   if (command === 'init') return init(subject)

@@ -125,6 +125,11 @@ test('migrate brings a new database up to date; help lists the commands', async 
   const unknown = run(cwd, ['fly'])
   assert.equal(await unknown.exited, 1)
   assert.match(unknown.output(), /^runloom fly: there is no such command; .+\n$/)
+  for (const typed of ['--fly', '--port']) {
+    const wrong = run(cwd, ['dev', typed])
+    assert.equal(await wrong.exited, 1)
+    assert.match(wrong.output(), new RegExp(`^.+'${typed}.+; runloom --help lists the options\\n$`))
+  }
 })
 
 test('beyond this machine nothing is served to everybody, unless that is asked for', async () => {
