@@ -24,6 +24,8 @@ interface Streaming extends Following {
   subgraphs: boolean
   /** The last event the client has; 0 for all. */
   after: number
+  /** What the client needs to ask for again when it reconnects: `?stream_mode=…`. */
+  query?: string
 }
 
 /** The run's events as server-sent events, from a cursor to its end. */
@@ -31,7 +33,7 @@ export function streamRun(
   ports: Ports,
   c: Context,
   run: Run,
-  { face, stream_mode, subgraphs, after, ...how }: Streaming,
+  { face, stream_mode, subgraphs, after, query = '', ...how }: Streaming,
 ): Response {
   const { signal, onGone } = leaving(ports, c, run, how)
   const render = (data: string) => ports.texts.render(run.thread_id, data)
@@ -39,7 +41,7 @@ export function streamRun(
   const shown = ports.texts.untilErased(run.run_id, project(events, { stream_mode, subgraphs, after, render }))
   const frames = face.frames(ports, shown, { run, after, signal })
   // Relative to the client's base; the SDK reconnects there with its Last-Event-ID.
-  c.header('location', `${face.runPath(run, how.onThread)}/stream`)
+  c.header('location', `${face.runPath(run, how.onThread)}/stream${query}`)
   return sse(frames, { ...staying(ports, c, run.thread_id), headers: headersOf(c), onGone })
 }
 

@@ -59,12 +59,11 @@ function acceptedHow(c: Context, { on_disconnect }: Accepted['request']) {
 function joinStream(ports: Ports, c: Context, run: Run): Response {
   const asked = queryList([...(c.req.queries('stream_mode') ?? []), ...(c.req.queries('stream_mode[]') ?? [])])
   const kwargs = JSON.parse(run.kwargs) as { stream_mode?: string[]; stream_subgraphs?: boolean }
+  const modes = asked.map(mode => parse(protocol.streamMode, mode, 'stream_mode'))
   return streamRun(ports, c, run, {
     face: langgraph,
-    stream_mode:
-      asked.length > 0
-        ? asked.map(mode => parse(protocol.streamMode, mode, 'stream_mode'))
-        : (kwargs.stream_mode ?? ['values']),
+    stream_mode: modes.length > 0 ? modes : (kwargs.stream_mode ?? ['values']),
+    ...(modes.length > 0 && { query: `?${modes.map(mode => `stream_mode=${mode}`).join('&')}` }),
     subgraphs: kwargs.stream_subgraphs ?? false,
     after: cursorOf(c),
     ...joinHow(c),

@@ -84,6 +84,9 @@ forEachServer('conventions', server => {
     assert.equal(response.headers.get('location'), `/threads/${thread_id}/runs/${run?.run_id}/stream`)
     assert.match(response.headers.get('cache-control') as string, /no-transform/)
     assert.ok((await response.text()).split(': heartbeat\n').length > 2)
+    const joined = await fetch(`${url}/threads/${thread_id}/runs/${run?.run_id}/stream?stream_mode=values,updates`)
+    const again = await fetch(`${url}${joined.headers.get('location')}`)
+    assert.equal(await again.text(), await joined.text())
   })
 
   test('heartbeats are no events to the SDK', async () => {
