@@ -99,7 +99,7 @@ export class Checkpointer extends BaseCheckpointSaver {
   /** Newest first. Without a thread in the config: of all threads. */
   async *list(config: RunnableConfig, options: CheckpointListOptions = {}): AsyncGenerator<CheckpointTuple> {
     const { thread_id, checkpoint_ns, checkpoint_id } = config.configurable ?? {}
-    const before = options.before && getCheckpointId(options.before)
+    const before = (options.before && getCheckpointId(options.before)) || undefined // '' where it names none
     const { limit = Infinity, filter } = options
     await this.#settled()
     const hydrated = new Map<string, Hydrated>()

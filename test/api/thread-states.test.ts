@@ -129,6 +129,10 @@ forEachServer('thread states', server => {
     }
     const got = await fetch(`${url}/threads/${thread_id}/history?limit=2&before=${checkpoint_id}`)
     assert.deepEqual(await got.json(), before)
+    for (const none of [{}, { configurable: {} }, { checkpoint_id: null }, '']) {
+      const response = await post(`/threads/${thread_id}/history`, { before: none })
+      assert.deepEqual(await response.json(), history)
+    }
     const sdk = { before: { configurable: { checkpoint_id } }, limit: 2 }
     assert.deepEqual(await client.threads.getHistory(thread_id, sdk), before)
   })
