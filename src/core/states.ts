@@ -49,7 +49,8 @@ export function namedCheckpoint({ checkpoint, checkpoint_id, config }: FromCheck
   const configured = config?.configurable as FromCheckpoint['checkpoint']
   const asked = checkpoint_id || checkpoint?.checkpoint_id || configured?.checkpoint_id
   if (!asked) return undefined
-  return { checkpoint_ns: checkpoint?.checkpoint_ns ?? configured?.checkpoint_ns ?? '', checkpoint_id: asked }
+  const checkpoint_ns = checkpoint?.checkpoint_ns ?? configured?.checkpoint_ns ?? ''
+  return { checkpoint_ns: String(checkpoint_ns), checkpoint_id: String(asked) } // in a configurable it may be anything
 }
 
 /** False when the thread has a newer checkpoint than `head`, or lost a source: compute the update again. */

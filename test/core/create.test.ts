@@ -183,6 +183,8 @@ forEachDatabase('creating a run', open => {
           (error: RunloomError) => error.code === 'not_found' && /Checkpoint nowhere of thread/.test(error.message),
         )
       }
+      const odd = { config: { configurable: { checkpoint_id: {}, checkpoint_ns: [] } } }
+      await assert.rejects(create(core, { thread_id, kwargs: { input: null, ...odd } }), /Checkpoint .* not found/)
       assert.equal((await threadOf(core, thread_id)).last_position, 0)
     })
 
