@@ -1,6 +1,6 @@
 // The command line as a user has it: a real process, its output, its exit code.
 import assert from 'node:assert/strict'
-import { writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { eventually, say } from './api/harness.ts'
@@ -92,6 +92,26 @@ test('dev restarts when runloom.yaml changes, and goes on as it was where the ne
   assert.equal(await model(), 'first')
   named('name: second')
   await eventually(async () => assert.equal(await model(), 'second'), RESTART_MS)
+  await server.stop()
+})
+
+test('dev restarts when langgraph.json comes, and when it goes', async () => {
+  const cwd = emptyFolder()
+  const server = run(cwd, ['dev', '--port', '0'])
+  const url = await server.url()
+  const client = clientOf(url)
+  const graphs = async () => (await client.assistants.search()).map(({ graph_id }) => graph_id)
+  const started = (times: number) =>
+    eventually(async () => assert.equal(server.output().split(`listening on ${url}`).length - 1, times), RESTART_MS)
+  writeFileSync(join(cwd, 'graph.ts'), answering('here'))
+  writeFileSync(join(cwd, 'langgraph.json'), '{"graphs": {"late": "./graph.ts:graph"}}')
+  await started(2)
+  assert.ok((await graphs()).includes('late'))
+  rmSync(join(cwd, 'langgraph.json'))
+  await started(3)
+  writeFileSync(join(cwd, 'langgraph.json'), '{"graphs": {"again": "./graph.ts:graph"}}')
+  await started(4)
+  assert.ok((await graphs()).includes('again'))
   await server.stop()
 })
 

@@ -10,6 +10,8 @@ import { type Runtime, startRuntime } from '../runtime.ts'
 
 /** How many ports `dev` tries after a taken one. */
 const PORT_TRIES = 20
+/** Watched whether they are there or not. */
+const CONFIG_FILES = ['langgraph.json', 'runloom.yaml']
 /** Editors write a file in several steps. */
 const SETTLE_MS = 150
 /** One Ctrl-C may come twice: from the terminal, and from npm. */
@@ -53,7 +55,6 @@ export async function serve(
       } else if (signal === 'SIGINT' && Date.now() - stopping > ONE_KEYSTROKE_MS) process.exit(130)
     })
   }
-  say(runtime, config, server)
   if (server && command === 'dev') {
     const port = portOf(server)
     reloadOnChange(runtime, config, async () => {
@@ -62,6 +63,7 @@ export async function serve(
       restart(port, inherited)
     })
   }
+  say(runtime, config, server)
 }
 
 /** A server that asks nobody who they are is for this machine alone. */
@@ -112,7 +114,8 @@ function portOf(server: Server): number {
  * readers reconnect. A configuration that nobody can run with is told, and changes nothing. Folders are watched, because editors replace files.
  */
 function reloadOnChange({ watched }: Runtime, config: Config, again: () => Promise<void>) {
-  const files = new Set([...watched, ...config.files])
+  const mayCome = CONFIG_FILES.map(name => join(config.agent.folder, name))
+  const files = new Set([...watched, ...config.files, ...mayCome])
   let timer: NodeJS.Timeout | undefined
   const changed = (file: string) => {
     clearTimeout(timer)
