@@ -1,7 +1,7 @@
 // A graph of one's own in the embedded client: it tells how far it is, asks, and goes on with the answer, which may come
 // from another process. Checks itself.
 //
-//   node examples/custom-graph.ts
+//   npx node examples/custom-graph.ts
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -1,7 +1,7 @@
 // An agent inside a program: no server, no port, no key. Two turns on one thread, one of them with a tool; then a second
 // client of the same folder, as after a restart, reads what was said. Checks itself.
 //
-//   node examples/embedded.ts
+//   npx node examples/embedded.ts
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

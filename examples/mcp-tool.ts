@@ -1,7 +1,7 @@
 // Gives the lead agent the tools of an MCP server by four lines of runloom.yaml, and has it call one. Needs no key: the
 // offline model calls the tool that it is told to. Checks itself.
 //
-//   node examples/mcp-tool.ts
+//   npx node examples/mcp-tool.ts
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

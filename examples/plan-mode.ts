@@ -1,7 +1,7 @@
 // The lead agent works off a plan, and its server is killed in the middle. Needs no key: in plan mode the offline model
 // plans the parts of what it is asked. Checks itself.
 //
-//   node examples/plan-mode.ts
+//   npx node examples/plan-mode.ts
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

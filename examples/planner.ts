@@ -1,7 +1,7 @@
 // A graph starts a plan, the plan runs two agents, and the server is killed in the middle of it. The graph's run goes on,
 // finds the plan that it had started, and takes its answers. Needs no key. Checks itself.
 //
-//   node examples/planner.ts
+//   npx node examples/planner.ts
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -1,7 +1,7 @@
 // Kills the server in the middle of a streamed answer, starts it again, and reads on from the last event seen. Checks
 // itself: the exit code says whether every event came once and the run ended.
 //
-//   node examples/survive.ts
+//   npx node examples/survive.ts
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

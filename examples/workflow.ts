@@ -1,7 +1,7 @@
 // Runs a workflow with a tool that this program has, and kills the server while the tool is at work. Needs no key: the
 // offline model asks for `calculate` when it is given something to calculate. Checks itself.
 //
-//   node examples/workflow.ts
+//   npx node examples/workflow.ts
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

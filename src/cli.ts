@@ -30,34 +30,45 @@ const USAGE = `Usage: runloom <command> [options]
   DATABASE_URL=sqlite:<path>|postgres://…   RUNLOOM_MODEL=<provider>:<name>
 `
 
-const OPTIONS = {
-  port: { type: 'string' },
-  host: { type: 'string' },
-  config: { type: 'string' },
-  data: { type: 'string' },
-  concurrency: { type: 'string' },
-  follow: { type: 'boolean' },
-  insecure: { type: 'boolean' },
-  owner: { type: 'string' },
-  online: { type: 'boolean' },
-  scopes: { type: 'string' },
-  help: { type: 'boolean', short: 'h' },
-} as const
-
-/** What was typed; Node's errors about it are a sentence and advice that does not fit here. */
-function typed() {
-  try {
-    return parseArgs({ allowPositionals: true, options: OPTIONS })
-  } catch (cause) {
-    const [problem] = (cause as Error).message.split(/\.?(?:\s*\n|\s+To specify|$)/)
-    throw new ConfigError(`${problem}; runloom --help lists the options`, { cause })
-  }
-}
+/** The commands, and how many words each takes. */
+const COMMANDS = new Map([
+  ['dev', 0],
+  ['serve', 0],
+  ['worker', 0],
+  ['init', 1],
+  ['doctor', 0],
+  ['migrate', 0],
+  ['inspect', 1],
+  ['keys', 2],
+])
 
 async function main(): Promise<void> {
-  const { values, positionals } = typed()
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      port: { type: 'string' },
+      host: { type: 'string' },
+      config: { type: 'string' },
+      data: { type: 'string' },
+      concurrency: { type: 'string' },
+      follow: { type: 'boolean' },
+      insecure: { type: 'boolean' },
+      owner: { type: 'string' },
+      online: { type: 'boolean' },
+      scopes: { type: 'string' },
+      help: { type: 'boolean', short: 'h' },
+    },
+  })
   const [command, subject, name] = positionals
   if (values.help || !command) return void process.stdout.write(USAGE)
+  const words = COMMANDS.get(command)
+  if (words === undefined)
+    throw new ConfigError(`runloom ${command}: there is no such command; runloom --help lists them`)
+  const unexpected = positionals[words + 1]
+  if (unexpected !== undefined)
+    throw new ConfigError(
+      `runloom ${command}: "${unexpected}" is not expected; after npm start options need --, see runloom --help`,
+    )
   if (command === 'init') return init(subject)
   if (command === 'doctor') process.exit((await doctor(values, { online: values.online ?? false })) ? 0 : 1)
   if (command === 'keys') return keys(subject, name, values)
@@ -69,14 +80,19 @@ async function main(): Promise<void> {
     return serve(config, command, { inherited, insecure: values.insecure ?? false, argv: values })
   }
   if (command === 'migrate') return migrateOnly(config)
-  if (command === 'inspect') return inspect(config, subject, values.follow ?? false)
-  throw new ConfigError(`runloom ${command}: there is no such command; runloom --help lists them`)
+  return inspect(config, subject, values.follow ?? false)
 }
 
 /** Errors whose message was not written for the operator: they come with their stack. */
 const BUGS = ['TypeError', 'ReferenceError', 'RangeError', 'AssertionError']
 
+/** What somebody is told who started it: one line where it is about what they wrote. */
+function told(error: NodeJS.ErrnoException): string | undefined {
+  if (error.code?.startsWith('ERR_PARSE_ARGS')) return `${error.message.split(/\.\s/)[0]}; see runloom --help`
+  return BUGS.includes(error.name) ? error.stack : error.message
+}
+
 main().catch((error: Error) => {
-  process.stderr.write(`${BUGS.includes(error.name) ? error.stack : error.message}\n`)
+  process.stderr.write(`${told(error)}\n`)
   process.exit(1)
 })

@@ -4,6 +4,7 @@
 import { stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { ConfigError } from './config/config-error.ts'
+import { faultsOf } from './config/issues.ts'
 import { type Project, readProject } from './config/project.ts'
 import type { ConfigFile, HttpConfig } from './protocol/config-file.ts'
 import type { AgentConfig } from './protocol/runloom-file.ts'
@@ -114,7 +115,9 @@ function readSettings(argv: Flags, project: Project, processEnv: NodeJS.ProcessE
   }
   const parsed = settingsSchema.safeParse(values)
   if (parsed.success) return parsed.data
-  const lines = parsed.error.issues.map(({ path: [setting], message }) => `${labels.get(String(setting))}: ${message}`)
+  const lines = faultsOf(settingsSchema, parsed.error).map(
+    ({ path: [setting], message }) => `${labels.get(String(setting))}: ${message}`,
+  )
   throw new ConfigError([...new Set(lines)].join('\n'))
 }
 

@@ -33,7 +33,7 @@ import { Uploads } from './core/uploads.ts'
 import { WebhookPolicy } from './core/webhook-policy.ts'
 import { voidDeliveryLeases } from './core/webhooks.ts'
 import { Worker } from './core/worker.ts'
-import { type Database, openDatabase } from './db/database.ts'
+import { type Database, openDatabase, unusable } from './db/database.ts'
 import { migrate } from './db/migrate.ts'
 import { lockSqliteFile } from './db/sqlite.ts'
 import { type Bus, LocalBus } from './events/bus.ts'
@@ -125,6 +125,9 @@ async function start(
   const vectors = config.store.index !== undefined
   const db = metrics.timed(await openDatabase(database_url, { sync: config.sqlite_sync, vectors }))
   opened.push(() => db.close())
+  const refuse = (error: unknown) => {
+    throw unusable(database_url, error)
+  }
   await migrate(db).catch(refuse)
   if (db.dialect === 'sqlite') {
     await db.run(voidLeases, undefined)
@@ -366,11 +369,6 @@ async function deployedGraphs(
   const agent = leadAgent({ model: await models.get(models.default_name), models, config: config.agent, ...parts })
   for (const name of free) graphs.register(name, agent, 'The built-in agent: tells the time and calculates')
   return graphs
-}
-
-function refuse(error: unknown): never {
-  const { errors: [first] = [error] } = error as AggregateError
-  throw new Error(`DATABASE_URL: the database cannot be used: ${(first as Error).message}`, { cause: error })
 }
 
 async function sweepAll(db: Database, retention_ms: number, logger: Logger) {

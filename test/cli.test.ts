@@ -1,6 +1,6 @@
 // The command line as a user has it: a real process, its output, its exit code.
 import assert from 'node:assert/strict'
-import { writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { eventually, say } from './api/harness.ts'
@@ -95,6 +95,26 @@ test('dev restarts when runloom.yaml changes, and goes on as it was where the ne
   await server.stop()
 })
 
+test('dev restarts when langgraph.json comes, and when it goes', async () => {
+  const cwd = emptyFolder()
+  const server = run(cwd, ['dev', '--port', '0'])
+  const url = await server.url()
+  const client = clientOf(url)
+  const graphs = async () => (await client.assistants.search()).map(({ graph_id }) => graph_id)
+  const started = (times: number) =>
+    eventually(async () => assert.equal(server.output().split(`listening on ${url}`).length - 1, times), RESTART_MS)
+  writeFileSync(join(cwd, 'graph.ts'), answering('here'))
+  writeFileSync(join(cwd, 'langgraph.json'), '{"graphs": {"late": "./graph.ts:graph"}}')
+  await started(2)
+  assert.ok((await graphs()).includes('late'))
+  rmSync(join(cwd, 'langgraph.json'))
+  await started(3)
+  writeFileSync(join(cwd, 'langgraph.json'), '{"graphs": {"again": "./graph.ts:graph"}}')
+  await started(4)
+  assert.ok((await graphs()).includes('again'))
+  await server.stop()
+})
+
 test('inspect prints a run as a timeline, of a file that a server has open', async () => {
   const cwd = emptyFolder()
   const server = run(cwd, ['serve', '--port', '0'])
@@ -122,14 +142,75 @@ test('migrate brings a new database up to date; help lists the commands', async 
   assert.equal(await help.exited, 0)
   for (const command of ['dev', 'serve', 'worker', 'init', 'doctor', 'migrate', 'inspect', 'keys'])
     assert.match(help.output(), new RegExp(`\\b${command}\\b`))
-  const unknown = run(cwd, ['fly'])
-  assert.equal(await unknown.exited, 1)
-  assert.match(unknown.output(), /^runloom fly: there is no such command; .+\n$/)
-  for (const typed of ['--fly', '--port']) {
-    const wrong = run(cwd, ['dev', typed])
-    assert.equal(await wrong.exited, 1)
-    assert.match(wrong.output(), new RegExp(`^.+'${typed}.+; runloom --help lists the options\\n$`))
+})
+
+test('what the command line does not understand is one clear line and exit code 1', async () => {
+  const cwd = emptyFolder()
+  writeFileSync(join(cwd, 'langgraph.json'), '{') // not even looked at
+  const lines: [args: string[], line: RegExp][] = [
+    [['dev', '--prot', '1'], /^Unknown option '--prot'; see runloom --help\n$/],
+    [['dev', '--port'], /^Option '--port <value>' argument missing; see runloom --help\n$/],
+    [['dev', '--port', '-1'], /^Option '--port' argument is ambiguous; see runloom --help\n$/],
+    [['dev', '3000'], /^runloom dev: "3000" is not expected; .+--help\n$/], // as of `npm start --port 3000`
+    [['fly'], /^runloom fly: there is no such command; .+\n$/],
+    [['keys'], /^runloom keys: use .+\n$/],
+  ]
+  const ended = lines.map(async ([args, line]) => {
+    const given = run(cwd, args)
+    assert.equal(await given.exited, 1)
+    assert.match(given.output(), line)
+  })
+  await Promise.all(ended)
+})
+
+test('a database that cannot be used is one clear line and exit code 1, for every command', async () => {
+  const cwd = emptyFolder()
+  writeFileSync(join(cwd, 'junk.db'), 'this is no database, whatever its name says')
+  const nobody = { DATABASE_URL: 'postgres://me:secret@localhost:1/name' }
+  const junk = { DATABASE_URL: 'sqlite:junk.db' }
+  const lines: [args: string[], env: NodeJS.ProcessEnv, line: RegExp][] = [
+    [['serve', '--port', '0'], junk, /^junk\.db cannot be used: file is not a database; see .+\n$/],
+    [['migrate'], junk, /^junk\.db cannot be used: file is not a database; see .+\n$/],
+    [['migrate', '--data', 'junk.db'], {}, /junk\.db\/runloom\.db cannot be used: .+; see .+\n$/],
+    [['inspect', 'x'], {}, /runloom\.db cannot be used: unable to open database file; see .+\n$/],
+    [['serve', '--port', '0'], nobody, /^DATABASE_URL: the database cannot be used: connect ECONNREFUSED .+\n$/],
+    [['migrate'], nobody, /^DATABASE_URL: the database cannot be used: connect ECONNREFUSED .+\n$/],
+    [['inspect', 'x'], nobody, /^DATABASE_URL: the database cannot be used: connect ECONNREFUSED .+\n$/],
+    [['worker'], {}, /^runloom worker: set DATABASE_URL to the Postgres it shares; .+\n$/],
+  ]
+  for (const [args, env, line] of lines) {
+    const given = run(cwd, args, env)
+    assert.equal(await given.exited, 1)
+    assert.match(given.output(), line)
+    assert.equal(given.output().split('\n').length, 2)
+    assert.doesNotMatch(given.output(), /secret/)
   }
+})
+
+test('a promise that a graph forgets is logged, and the server goes on', async () => {
+  const cwd = emptyFolder()
+  writeFileSync(join(cwd, 'langgraph.json'), '{"graphs": {"careless": "./graph.ts:graph"}}')
+  writeFileSync(join(cwd, 'graph.ts'), `${answering('one')}\nvoid Promise.reject(new Error('forgotten'))`)
+  const server = run(cwd, ['serve', '--port', '0'])
+  const client = clientOf(await server.url())
+  assert.deepEqual(await client.runs.wait(null, 'careless', { input: {} }), { answer: 'one' })
+  assert.match(server.output(), /"level":"error",.+"reason":"forgotten"/)
+  assert.equal(await server.stop(), 0)
+})
+
+test('Ctrl-C lets runs finish and says so, a second one ends at once', async () => {
+  const cwd = emptyFolder()
+  writeFileSync(join(cwd, 'langgraph.json'), '{"graphs": {"slow": "./graph.ts:graph"}}')
+  writeFileSync(join(cwd, 'graph.ts'), answering('late', 600_000))
+  const server = run(cwd, ['serve', '--port', '0'], { RUNLOOM_DRAIN_MS: '500000' })
+  const client = clientOf(await server.url())
+  const { thread_id } = await client.threads.create()
+  const { run_id } = await client.runs.create(thread_id, 'slow', { input: {} })
+  await eventually(async () => assert.equal((await client.runs.get(thread_id, run_id)).status, 'running'))
+  server.signal('SIGINT')
+  await eventually(async () => assert.match(server.output(), /^Stopping; .+ Ctrl-C ends at once$/m))
+  const again = setInterval(() => server.signal('SIGINT'), 200)
+  assert.equal(await server.exited.finally(() => clearInterval(again)), 130)
 })
 
 test('beyond this machine nothing is served to everybody, unless that is asked for', async () => {

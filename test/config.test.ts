@@ -292,6 +292,12 @@ const broken: [what: string, files: Record<string, string>, message: string][] =
     'langgraph.json:1:4: Unexpected non-whitespace character after JSON; the file must be JSON, without comments',
   ],
   ['no object', config([]), 'langgraph.json: use an object: {"graphs": {"agent": "./agent.ts:graph"}}'],
+  ['null', config(null), 'langgraph.json: use an object: {"graphs": {"agent": "./agent.ts:graph"}}'],
+  [
+    'an export without a name',
+    config({ graphs: { a: './a.ts:' } }),
+    'langgraph.json: graphs.a: "./a.ts:" names no export; write "./a.ts:graph" if the file exports it as graph',
+  ],
   [
     'graphs as a list',
     config({ graphs: ['./a.ts:graph'] }),
@@ -478,6 +484,8 @@ test('a model of the environment is not used beside those of the file, and that 
 const faulty: [what: string, text: string, message: string | RegExp][] = [
   ['no YAML', 'models: [1, }\n', /^runloom\.yaml:1:\d+: .+/],
   ['a key twice', 'plan_mode: true\nplan_mode: false', 'runloom.yaml:2:1: Map keys must be unique'],
+  ['two documents', 'env: {}\n---\nenv: {}', 'runloom.yaml:2:1: a second document begins (---); keep one'],
+  ['an endless alias', 'tools: &a [*a]', 'runloom.yaml: an alias (*) stands inside of what it means'],
   ['a list', '- a', 'runloom.yaml:1:1: use keys with values, like "models:"; runloom init writes an example'],
   [
     'an unknown section',
@@ -550,6 +558,7 @@ const faulty: [what: string, text: string, message: string | RegExp][] = [
     'server: { port: true }',
     'runloom.yaml:1:11: server.port: use a whole number from 0 to 65535',
   ],
+  ['a setting that is no text', 'server: { host: true }', 'runloom.yaml:1:11: server.host: use string, not boolean'],
   ['settings as a list', 'server: [1]', 'runloom.yaml:1:1: server: use keys with values, like "port: 2024"'],
   [
     'a missing graph file',

@@ -25,3 +25,18 @@ test('documents link to files that exist', () => {
   )
   assert.deepEqual(broken, [])
 })
+
+test('what a clone is told to run, it runs with the Node that it brings', () => {
+  const root = join(DOCS, '..')
+  const examples = readdirSync(join(root, 'examples')).filter(name => name.endsWith('.ts'))
+  const told = [
+    'README.md',
+    'AGENTS.md',
+    ...files.map(name => `docs/${name}`),
+    ...examples.map(name => `examples/${name}`),
+  ]
+  const withAnyNode = told.filter(file =>
+    /(?<!npx )\bnode (src|examples|scripts)\//.test(readFileSync(join(root, file), 'utf8')),
+  )
+  assert.deepEqual(withAnyNode, [])
+})

@@ -111,9 +111,8 @@ function mayPass(error: Error): boolean {
 
 /** Not one of ours, and not a fault of a middleware. */
 function isOfModel(error: unknown): error is Error {
-  return (
-    error instanceof Error && !(error instanceof RunloomError) && !(error instanceof TypeError && !isNetwork(error))
-  )
+  if (error instanceof TypeError) return isNetwork(error) || (error as NodeJS.ErrnoException).code === 'ERR_INVALID_URL'
+  return error instanceof Error && !(error instanceof RunloomError)
 }
 
 function describe(error: Error, model: string, retries: number): string {

@@ -2,7 +2,7 @@
 // only reads, so it may look at the file of a server that runs.
 import { type Config, ConfigError } from '../config.ts'
 import { getRun } from '../core/runs.ts'
-import { type Database, openDatabase } from '../db/database.ts'
+import { type Database, openDatabase, ping, unusable } from '../db/database.ts'
 import { openSqliteReadOnly } from '../db/sqlite.ts'
 import { LocalBus } from '../events/bus.ts'
 import { EventLog } from '../events/event-log.ts'
@@ -41,9 +41,14 @@ export async function inspect({ database_url }: Config, run_id: string | undefin
 const SNAPSHOT_MS = 500
 
 async function openReadOnly(url: string): Promise<Database> {
-  return url.startsWith('sqlite:')
-    ? openSqliteReadOnly(url.slice('sqlite:'.length))
-    : openDatabase(url, { connections: 1 })
+  try {
+    const embedded = url.startsWith('sqlite:')
+    const db = embedded ? openSqliteReadOnly(url.slice('sqlite:'.length)) : await openDatabase(url, { connections: 1 })
+    await db.run(ping, undefined)
+    return db
+  } catch (error) {
+    throw unusable(url, error)
+  }
 }
 
 function line({ seq, event }: RunEvent, offset_ms: number, data: string): string {

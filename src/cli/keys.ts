@@ -13,7 +13,7 @@ export interface KeyOptions {
 export function keys(action: string | undefined, name = 'key', { owner, scopes }: KeyOptions = {}): void {
   if (action !== 'create') {
     throw new ConfigError(
-      `runloom keys ${action ?? ''}: use runloom keys create [name] [--owner <owner>] [--scopes <scope>,<scope>]`,
+      `runloom ${['keys', action].filter(Boolean).join(' ')}: use runloom keys create [name] [--owner <owner>] [--scopes <scope>,<scope>]`,
     )
   }
   if (!/^[\w.-]+$/.test(name)) {

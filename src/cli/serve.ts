@@ -5,13 +5,17 @@ import type { AddressInfo } from 'node:net'
 import { dirname, join, relative } from 'node:path'
 import { serve as listen } from '@hono/node-server'
 import { type Config, ConfigError, type Flags, readConfig } from '../config.ts'
-import type { Logger } from '../core/logger.ts'
+import { errorFields, type Logger } from '../core/logger.ts'
 import { type Runtime, startRuntime } from '../runtime.ts'
 
 /** How many ports `dev` tries after a taken one. */
 const PORT_TRIES = 20
+/** Watched whether they are there or not. */
+const CONFIG_FILES = ['langgraph.json', 'runloom.yaml']
 /** Editors write a file in several steps. */
 const SETTLE_MS = 150
+/** One Ctrl-C may come twice: from the terminal, and from npm. */
+const ONE_KEYSTROKE_MS = 500
 
 export interface ServeOptions {
   /** The environment to start again with, before a configuration file added to it. */
@@ -28,6 +32,11 @@ export async function serve(
   { inherited, insecure, argv }: ServeOptions,
 ): Promise<void> {
   if (command !== 'worker' && !insecure) refuseOpenHost(config)
+  if (command === 'worker' && config.database_url.startsWith('sqlite:'))
+    throw new ConfigError(
+      'runloom worker: set DATABASE_URL to the Postgres it shares; a SQLite file is for one process',
+    )
+  process.on('unhandledRejection', logForgotten)
   const runtime = await startRuntime(config, { logger: logJson })
   const server = command === 'worker' ? undefined : await open(runtime, config, command === 'dev')
   const stop = once(async () => {
@@ -36,10 +45,16 @@ export async function serve(
     await closing
     server?.closeAllConnections()
   })
+  let stopping: number | undefined
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.on(signal, () => void stop().then(() => process.exit(0)))
+    process.on(signal, () => {
+      if (stopping === undefined) {
+        stopping = Date.now()
+        print('Stopping; running runs may finish first, Ctrl-C ends at once')
+        void stop().then(() => process.exit(0))
+      } else if (signal === 'SIGINT' && Date.now() - stopping > ONE_KEYSTROKE_MS) process.exit(130)
+    })
   }
-  say(runtime, config, server)
   if (server && command === 'dev') {
     const port = portOf(server)
     reloadOnChange(runtime, config, async () => {
@@ -48,6 +63,7 @@ export async function serve(
       restart(port, inherited)
     })
   }
+  say(runtime, config, server)
 }
 
 /** A server that asks nobody who they are is for this machine alone. */
@@ -98,7 +114,8 @@ function portOf(server: Server): number {
  * readers reconnect. A configuration that nobody can run with is told, and changes nothing. Folders are watched, because editors replace files.
  */
 function reloadOnChange({ watched }: Runtime, config: Config, again: () => Promise<void>) {
-  const files = new Set([...watched, ...config.files])
+  const mayCome = CONFIG_FILES.map(name => join(config.agent.folder, name))
+  const files = new Set([...watched, ...config.files, ...mayCome])
   let timer: NodeJS.Timeout | undefined
   const changed = (file: string) => {
     clearTimeout(timer)
@@ -137,6 +154,11 @@ function once(work: () => Promise<void>): () => Promise<void> {
 
 const logJson: Logger = (level, message, fields) => {
   process.stderr.write(`${JSON.stringify({ time: new Date().toISOString(), level, message, ...fields })}\n`)
+}
+
+/** A graph's promise that nobody awaits must not take everybody's runs with it, and again at the next start. */
+function logForgotten(reason: unknown) {
+  logJson('error', 'a promise was rejected and nobody awaited it', errorFields(reason))
 }
 
 function print(text: string) {

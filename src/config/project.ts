@@ -40,7 +40,7 @@ export async function readProject(
   const givesYaml = given !== undefined && /\.ya?ml$/i.test(given)
   const json = await textFile(cwd, resolve(folder, 'langgraph.json'), givesYaml ? undefined : given)
   const yaml = await textFile(cwd, resolve(folder, 'runloom.yaml'), givesYaml ? given : undefined)
-  const official = json.text === undefined ? {} : parseJson(json.text, json.name)
+  const official = json.text === undefined ? {} : (parseJson(json.text, json.name) ?? []) // null is no object either
   const own = new YamlFile(yaml.text ?? '', yaml.name)
   refuseDoubles(own, official as object, json.name)
   const fileOf = (section: string) => (section in own.content ? own.name : json.name)

@@ -1,5 +1,15 @@
 // runloom.yaml as text: what it says, where it says it, and the variables that it mentions.
-import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml'
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseDocument,
+  type YAMLParseError,
+} from 'yaml'
 import { ConfigError } from './config-error.ts'
 import { type Fault, faultText } from './issues.ts'
 
@@ -18,8 +28,8 @@ export class YamlFile {
     this.name = name
     this.#document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false, stringKeys: true })
     const [error] = this.#document.errors
-    if (error) throw new ConfigError(`${this.#at(error.pos[0])}: ${error.message}`)
-    const content = withoutNull(this.#read())
+    if (error) throw new ConfigError(`${this.#at(error.pos[0])}: ${inWords(error)}`)
+    const content = this.#read()
     if (typeof content !== 'object' || Array.isArray(content)) {
       throw new ConfigError(`${this.#at(0)}: use keys with values, like "models:"; runloom init writes an example`)
     }
@@ -76,9 +86,11 @@ export class YamlFile {
 
   #read(): unknown {
     try {
-      return this.#document.toJS() ?? {}
+      return withoutNull(this.#document.toJS() ?? {})
     } catch (cause) {
-      throw new ConfigError(`${this.name}: ${(cause as Error).message}`, { cause })
+      const endless = cause instanceof RangeError
+      const message = endless ? 'an alias (*) stands inside of what it means' : (cause as Error).message
+      throw new ConfigError(`${this.name}: ${message}`, { cause })
     }
   }
 
@@ -86,6 +98,10 @@ export class YamlFile {
     const { line, col } = this.#lines.linePos(offset)
     return `${this.name}:${line || 1}:${col || 1}`
   }
+}
+
+function inWords({ code, message }: YAMLParseError): string {
+  return code === 'MULTIPLE_DOCS' ? 'a second document begins (---); keep one' : message
 }
 
 type Replace = (text: string, path: readonly PropertyKey[], needed: boolean) => string

@@ -166,6 +166,21 @@ export async function unlessOutage<A, T>(db: Database, transition: Transition<A,
   }
 }
 
+/** What the operator is told of a database that does not open or answer, without its password. */
+export function unusable(url: string, cause: unknown): Error {
+  const [, path] = /^sqlite:(.*)/.exec(url) ?? []
+  const reason = reasonOf(cause)
+  if (path === undefined) return new Error(`DATABASE_URL: the database cannot be used: ${reason}`, { cause })
+  return new Error(`${path} cannot be used: ${reason}; see --data and DATABASE_URL`, { cause })
+}
+
+/** An error that gathers others, one for each address that was tried, says nothing itself. */
+function reasonOf(error: unknown): string {
+  const { message, cause, errors } = error as AggregateError
+  if (errors?.[0]) return reasonOf(errors[0])
+  return message || (cause ? reasonOf(cause) : String(error))
+}
+
 /**
  * True when the statements or their values were refused, so that trying again would not help. What may pass (a lost
  * connection, a full disk, a deadlock) is not; nor is an error that a transition threw by itself.

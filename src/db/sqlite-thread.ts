@@ -11,14 +11,15 @@ export interface Job {
 }
 
 const { path, sync, vectors } = workerData
-const connection = new SqliteConnection(path, { sync, vectors })
+/** Opened for the first who asks, who is told where that fails. */
+let connection: SqliteConnection | undefined
 const modules = new Map<string, Record<string, Transition<unknown, unknown>>>()
 const doors: MessagePort[] = []
 
 type Message = Job[] | { door: MessagePort } | 'close'
 
 serve(parentPort as MessagePort, () => {
-  connection.close()
+  connection?.close()
   for (const door of doors) door.close()
 })
 
@@ -38,6 +39,7 @@ function serve(port: MessagePort, onClose?: () => void) {
 async function outcomesOf(jobs: Job[]) {
   try {
     for (const { module } of jobs) if (!modules.has(module)) modules.set(module, await import(module))
+    connection ??= new SqliteConnection(path, { sync, vectors })
     const outcomes = connection.batch(jobs.map(job => () => steps(job)))
     return outcomes.map(outcome => ('error' in outcome ? { error: plain(outcome.error) } : outcome))
   } catch (error) {

@@ -187,7 +187,9 @@ export function lockSqliteFile(path: string): () => void {
     lock?.close()
     const { message, errcode } = cause as Error & { errcode?: number }
     const why =
-      errcode === SQLITE_BUSY ? 'is in use by another Runloom process; stop it' : `cannot be written (${message})`
+      errcode === SQLITE_BUSY
+        ? 'is in use by another Runloom process; stop it'
+        : `cannot be written (${message}); change its owner`
     throw new Error(`${file} ${why}, or choose another --data folder`, { cause })
   }
   return () => lock.close()

@@ -112,7 +112,8 @@ export function parseBody<T extends z.ZodType>(text: string, schema: T): z.infer
   } catch (cause) {
     throw new RunloomError('invalid', `body: not JSON (${(cause as Error).message})`, { cause })
   }
-  if (isDeeper(value, MAX_DEPTH)) throw new RunloomError('invalid', `body: nested deeper than ${MAX_DEPTH} levels`)
+  if (text.length > 2 * MAX_DEPTH && isDeeper(value, MAX_DEPTH))
+    throw new RunloomError('invalid', `body: nested deeper than ${MAX_DEPTH} levels`)
   return parse(schema, value)
 }
 

@@ -10,7 +10,8 @@ const exported =
   (path: string, { addIssue }: z.RefinementCtx) => {
     const [, file, name] = /^(.+):([\w$]+)$/.exec(path) ?? []
     if (file && name) return { file, export: name }
-    addIssue(`"${path}" names no export; write "${path}:${example}" if the file exports it as ${example}`)
+    const bare = path.replace(/:$/, '')
+    addIssue(`"${path}" names no export; write "${bare}:${example}" if the file exports it as ${example}`)
     return z.NEVER
   }
 

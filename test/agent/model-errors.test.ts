@@ -63,6 +63,17 @@ test('a server that nobody reaches is named as such', async t => {
   })
 })
 
+test('a base URL that is none is named as such', async t => {
+  const { OPENAI_BASE_URL = '' } = process.env
+  t.after(() => (process.env.OPENAI_BASE_URL = OPENAI_BASE_URL))
+  process.env.OPENAI_BASE_URL = 'not-a-url'
+  const { ask } = await startAgent(t, { model: { base_url: undefined } })
+  await assert.rejects(ask('hello'), {
+    name: 'ModelError',
+    message: 'The model "main" did not answer: Invalid URL. Check its base URL and the network',
+  })
+})
+
 test('a cancelled run does not wait for the model, nor for its next try', async t => {
   const stop = new AbortController()
   const script = () => {

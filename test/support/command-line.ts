@@ -43,11 +43,12 @@ export function commandLine() {
         look()
         void exited.then(code => reject(new Error(`ended with ${code}: ${output}`)))
       })
+    const signal = (name: NodeJS.Signals) => void child.kill(name)
     const stop = () => {
-      child.kill('SIGTERM')
+      signal('SIGTERM')
       return exited
     }
-    return { output: () => output, exited, url, stop }
+    return { output: () => output, exited, url, signal, stop }
   }
 
   return { emptyFolder, run }
