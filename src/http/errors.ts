@@ -102,7 +102,11 @@ export async function body<T extends z.ZodType>(c: Context, schema: T): Promise<
 /** The body as it came, or as a middleware of the user's left it: `c.req.bodyCache.json = …`. */
 export async function bodyText(c: Context): Promise<string> {
   const { json } = c.req.bodyCache as { json?: unknown }
-  return json === undefined ? c.req.text() : JSON.stringify(await json)
+  if (json !== undefined) return JSON.stringify(await json)
+  return c.req.text().catch(cause => {
+    if (cause.code !== 'ECONNRESET') throw cause
+    throw new RunloomError('malformed', 'body: the connection ended before it did', { cause })
+  })
 }
 
 export function parseBody<T extends z.ZodType>(text: string, schema: T): z.infer<T> {

@@ -1,8 +1,10 @@
 // The app as a whole: its description names every route and nothing else; what the log says of requests.
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
+import http from 'node:http'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { serve } from '@hono/node-server'
 import { readConfig } from '../../src/config.ts'
 import type { Logger } from '../../src/core/logger.ts'
 import { type Runtime, startRuntime } from '../../src/runtime.ts'
@@ -107,6 +109,23 @@ describe('the app', () => {
     const { duration_ms, ...fields } = line?.fields ?? {}
     assert.equal(typeof duration_ms, 'number')
     assert.deepEqual(fields, { request_id: 'one', method: 'GET', path: '/ok', status: 200 })
+  })
+
+  test('a client that breaks off in the middle of its body is no failure of ours', async t => {
+    const { promise, resolve } = Promise.withResolvers<URL>()
+    const listening = serve({ fetch: runtime.app.fetch, port: 0, hostname: '127.0.0.1' }, ({ port }) =>
+      resolve(new URL(`http://127.0.0.1:${port}/threads`)),
+    )
+    t.after(() => listening.close())
+    const request = http.request(await promise, { method: 'POST', headers: { 'content-length': 100 } })
+    request.on('error', () => {})
+    const before = lines.length
+    request.write('{"a"', () => setImmediate(() => request.destroy()))
+    await eventually(async () => assert.ok(lines.length > before))
+    assert.deepEqual(
+      lines.slice(before).map(({ message, fields }) => [message, fields.status]),
+      [['request', 400]],
+    )
   })
 
   test('so has the line that says why one failed, with the headers that are wanted', async () => {
