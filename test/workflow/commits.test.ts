@@ -82,6 +82,7 @@ forEachDatabase('a workflow killed between two commits', open => {
       writer.fail(new Error('killed'))
       stop.abort(new Stopped({ type: 'lease_lost' }))
       void log.close()
+      await models.caughtUp() // with what was on its way
       return { state: 'killed', commits: db.commits }
     }
     const slice = await writer.takeRest()

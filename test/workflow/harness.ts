@@ -60,6 +60,11 @@ export async function startModels() {
     prompts,
     requests: server.requests,
     release: (key: string) => holder(key).resolve(),
+    /** Resolves when it has seen what was sent to it before, and a prompt of its own after that. */
+    caughtUp: async () => {
+      const body = JSON.stringify({ model: 'test', messages: [{ role: 'user', content: 'say seen' }] })
+      await (await fetch(`${server.url}/chat/completions`, { method: 'POST', body })).text()
+    },
     close: () => server.close(),
   }
 }
