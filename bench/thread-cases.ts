@@ -11,47 +11,65 @@ async function createThread({ urls: [url] }: Target): Promise<string> {
   return `${url}/threads/${thread_id}`
 }
 
+/** The last turns of a long thread are compared with those of threads of 20, in turns: the machine's speed changes. */
+const COMPARED = 40
+const SHORT = 20
+
+/** A thread on the server, and the same conversation in process. */
+async function conversation(target: Target) {
+  const body = { assistant_id: 'chat', input: local.say('And then?') }
+  const thread = await createThread(target)
+  let messages: unknown[] = []
+  return {
+    thread,
+    /** Streams what is new, as a chat does, or waits for the whole state, which grows: each every second turn. */
+    async turn(index: number, times?: Times) {
+      const ms = await timed(() =>
+        index % 2
+          ? call(`${thread}/runs/wait`, body)
+          : readStream(`${thread}/runs/stream`, { ...body, stream_mode: ['updates'] }),
+      )
+      times?.[index % 2 ? 'waited' : 'streamed'].push(ms)
+      const here = await timed(async () => {
+        messages = await local.turn(messages)
+      })
+      times?.here.push(here)
+    },
+  }
+}
+
+class Times {
+  readonly streamed: number[] = []
+  readonly waited: number[] = []
+  readonly here: number[] = []
+}
+
 /** One thread from its first turn to its last: times at both ends, disk, and then reads of it. */
 export const longThread: Case = async (target, { turns }, goals) => {
-  const body = { assistant_id: 'chat', input: local.say('And then?') }
-  const warm = await createThread(target)
-  for (let index = 0; index < 40; index++) await call(`${warm}/runs/wait`, body)
-  const thread = await createThread(target)
-  // Streaming what is new, as a chat does, and waiting for the whole state, which grows: each every second turn.
-  const times = { stream: [] as number[], wait: [] as number[], here: [] as number[] }
+  const [long, short] = [new Times(), new Times()]
+  const { thread, turn } = await conversation(target)
+  let young = await conversation(target)
   const bytes: number[] = []
-  let messages: unknown[] = []
   for (let index = 0; index < turns; index++) {
-    if (index % 2) times.wait.push(await timed(() => call(`${thread}/runs/wait`, body)))
-    else
-      times.stream.push(await timed(() => readStream(`${thread}/runs/stream`, { ...body, stream_mode: ['updates'] })))
-    times.here.push(
-      await timed(async () => {
-        messages = await local.turn(messages)
-      }),
-    )
-    if (target.bytes && [20, Math.floor(turns / 2), turns - 1].includes(index)) bytes.push(await target.bytes())
+    if (target.bytes && [20, Math.floor(turns / 2), turns - COMPARED].includes(index)) bytes.push(await target.bytes())
+    const compared = index >= turns - COMPARED
+    await turn(index, compared ? long : undefined)
+    if (!compared) continue
+    if (index % SHORT === 0) young = await conversation(target)
+    await young.turn(index, short)
   }
-  const ends = (of: number[], share: number) =>
-    [median(of.slice(share, share * 5)), median(of.slice(-share * 4))] as const
-  const growth = (of: number[], share: number) => {
-    const [early, late] = ends(of, share)
-    return late / early
-  }
+  const growth = (of: keyof Times) => median(long[of]) / median(short[of])
   const name = `turn ${turns} over turn 10`
   const rows = [
-    figure(target.name, `${name}, streamed`, '×', growth(times.stream, 2), {
-      here: growth(times.here, 4),
-      goal: goals.turn,
-    }),
-    figure(target.name, `${name}, waited (answer is the state)`, '×', growth(times.wait, 2)),
-    figure(target.name, `turn ${turns}, streamed`, 'ms', ends(times.stream, 2)[1], { here: ends(times.here, 4)[1] }),
+    figure(target.name, `${name}, streamed`, '×', growth('streamed'), { here: growth('here'), goal: goals.turn }),
+    figure(target.name, `${name}, waited (answer is the state)`, '×', growth('waited')),
+    figure(target.name, `turn ${turns}, streamed`, 'ms', median(long.streamed), { here: median(long.here) }),
   ]
   const [first, middle, last] = bytes
   if (first !== undefined && middle !== undefined && last !== undefined) {
     const half = Math.floor(turns / 2)
     const early = (middle - first) / (half - 20)
-    const late = (last - middle) / (turns - 1 - half)
+    const late = (last - middle) / (turns - COMPARED - half)
     rows.push(figure(target.name, 'disk per turn, second half', 'KB', late / 1024))
     rows.push(figure(target.name, 'disk per turn, second half over first', '×', late / early, { goal: goals.disk }))
   }
