@@ -11,7 +11,7 @@ async function createThread({ urls: [url] }: Target): Promise<string> {
   return `${url}/threads/${thread_id}`
 }
 
-/** The last turns of a long thread are compared with those of threads of 20, in turns: the machine's speed changes. */
+/** The last turns of a long thread are compared with those of short ones just after: the machine's speed changes. */
 const COMPARED = 40
 const SHORT = 20
 
@@ -48,15 +48,14 @@ class Times {
 export const longThread: Case = async (target, { turns }, goals) => {
   const [long, short] = [new Times(), new Times()]
   const { thread, turn } = await conversation(target)
-  let young = await conversation(target)
   const bytes: number[] = []
   for (let index = 0; index < turns; index++) {
-    if (target.bytes && [20, Math.floor(turns / 2), turns - COMPARED].includes(index)) bytes.push(await target.bytes())
-    const compared = index >= turns - COMPARED
-    await turn(index, compared ? long : undefined)
-    if (!compared) continue
-    if (index % SHORT === 0) young = await conversation(target)
-    await young.turn(index, short)
+    if (target.bytes && [20, Math.floor(turns / 2), turns - 1].includes(index)) bytes.push(await target.bytes())
+    await turn(index, index < turns - COMPARED ? undefined : long)
+  }
+  for (let round = 0; round < COMPARED / SHORT; round++) {
+    const young = await conversation(target)
+    for (let index = 0; index < SHORT; index++) await young.turn(index, short)
   }
   const growth = (of: keyof Times) => median(long[of]) / median(short[of])
   const name = `turn ${turns} over turn 10`
@@ -69,7 +68,7 @@ export const longThread: Case = async (target, { turns }, goals) => {
   if (first !== undefined && middle !== undefined && last !== undefined) {
     const half = Math.floor(turns / 2)
     const early = (middle - first) / (half - 20)
-    const late = (last - middle) / (turns - COMPARED - half)
+    const late = (last - middle) / (turns - 1 - half)
     rows.push(figure(target.name, 'disk per turn, second half', 'KB', late / 1024))
     rows.push(figure(target.name, 'disk per turn, second half over first', '×', late / early, { goal: goals.disk }))
   }
