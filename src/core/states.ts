@@ -120,7 +120,11 @@ function* writeState(thread_id: string, { writes, state, resting_status, interru
 export function* refuseUnknownCheckpoint(thread_id: string, from: FromCheckpoint): Steps<void> {
   const asked = namedCheckpoint(from)
   if (!asked || (yield* isStored(thread_id, asked))) return
-  throw new RunloomError('not_found', `Checkpoint ${asked.checkpoint_id} of thread ${thread_id} not found`)
+  throw unknownCheckpoint(thread_id, asked.checkpoint_id)
+}
+
+export function unknownCheckpoint(thread_id: string, checkpoint_id: string): RunloomError {
+  return new RunloomError('not_found', `Checkpoint ${checkpoint_id} of thread ${thread_id} not found`)
 }
 
 function* isStored(thread_id: string, { checkpoint_ns, checkpoint_id }: CheckpointName): Steps<boolean> {

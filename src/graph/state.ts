@@ -4,7 +4,7 @@ import type { CompiledStateGraph } from '@langchain/langgraph'
 import { RunloomError } from '../core/errors.ts'
 import { newId } from '../core/ids.ts'
 import { refuseSize, type SizeLimits } from '../core/limits.ts'
-import { commitState, createThreadWithState, type NewState, takenThread } from '../core/states.ts'
+import { commitState, createThreadWithState, type NewState, takenThread, unknownCheckpoint } from '../core/states.ts'
 import { type CreateThread, getThread, type Thread, type ThreadKey } from '../core/threads.ts'
 import { ownedBy, type User, userConfigurable } from '../core/users.ts'
 import type { Database } from '../db/database.ts'
@@ -223,10 +223,6 @@ function configOf(thread: ReadThread, { checkpoint_id, checkpoint_ns, checkpoint
       ...(checkpoint_map && { checkpoint_map }),
     },
   }
-}
-
-function unknownCheckpoint(thread_id: string, checkpoint_id: string): RunloomError {
-  return new RunloomError('not_found', `Checkpoint ${checkpoint_id} of thread ${thread_id} not found`)
 }
 
 async function readOnly(): Promise<void> {
