@@ -39,11 +39,13 @@ export async function acceptBatch(ports: Ports, c: Context, face: Face): Promise
     refuseLargeInput(request, text.length, ports.limits)
     ports.webhooks.check(request.webhook)
   }
+  const { idempotency } = repeatable(c, text, face.name)
   const asked = await Promise.all(
     requests.map((request, n) => {
       // Each run has a key of its own; with the first's, a key is used once for a batch or a single run.
       const keys = n === 0 ? face.name : `${face.name}.${n}`
-      return permittedRun(ports, c, { ...toCreate(ports, c, face, request), ...repeatable(c, text, keys) })
+      const own = idempotency && { idempotency: { ...idempotency, face: keys } }
+      return permittedRun(ports, c, { ...toCreate(ports, c, face, request), ...own })
     }),
   )
   const { runs } = await ports.gate.admit(queue => ports.db.run(createRuns, { runs: asked, queue }), asked.length)
