@@ -143,11 +143,12 @@ export class Checkpointer extends BaseCheckpointSaver {
     for (const [channel, value] of Object.entries(channel_values)) {
       const inherited = channel in newVersions ? undefined : this.#inherited(seen, parent_id, channel)
       if (!(channel in newVersions) && !inherited) continue
-      if (inherited && !state.knows(inherited)) {
+      // Before a graph's first step nothing can have changed in place what was read.
+      if (inherited && (metadata.source === 'input' || !state.knows(inherited))) {
         channels[channel] = inherited
         continue
       }
-      const { entry, writes: rows } = state.entry(place.checkpoint_ns, channel, value)
+      const { entry, writes: rows } = state.store(place.checkpoint_ns, channel, value)
       channels[channel] = entry
       writes.push(...rows)
     }

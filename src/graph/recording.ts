@@ -127,7 +127,7 @@ export class Recording {
       case 'values':
         return isState(payload) && !interruptsOf(payload)
           ? this.#state.encodeState(payload, ns)
-          : this.#state.encode(payload, ns)
+          : this.#state.encode(payload)
       case 'messages': {
         const [message, metadata] = payload as [unknown, unknown]
         return this.#state.encodeMessage(message, metadata)
@@ -135,9 +135,12 @@ export class Recording {
       case 'checkpoints':
         return this.#state.encode(wireCheckpoint(payload), ns)
       case 'debug':
-        return this.#state.encode(wireDebug(payload), ns)
+        return this.#state.encode(wireDebug(payload))
+      case 'tasks':
+        // What a task begins with is the checkpoint's state; what it returned may be that state, changed in place.
+        return this.#state.encode(payload, isState(payload) && 'input' in payload ? ns : undefined)
       default:
-        return this.#state.encode(payload, ns)
+        return this.#state.encode(payload)
     }
   }
 }

@@ -2,7 +2,6 @@
 // reads alone and addressed by content: a list version or a blob never changes once it is committed, so what is here is
 // right, or was changed in place by a graph, which is noticed (state-print.ts) and read again.
 import type { KnownList } from './state-lists.ts'
-import { deepPrint, samePrint } from './state-print.ts'
 import type { KnownBlob } from './state-writer.ts'
 
 const THREADS = 256
@@ -27,10 +26,10 @@ export class StateCache {
     for (const { lists, blobs } of this.#threads.get(thread_id)?.values() ?? []) {
       for (const [list_id, list] of lists) {
         const longer = list.items.length > (found.lists.get(list_id)?.items.length ?? 0)
-        if (longer && intact(list)) found.lists.set(list_id, list)
+        if (longer && list.isIntact()) found.lists.set(list_id, list)
       }
       for (const [hash, blob] of blobs) {
-        if (samePrint(blob.print, deepPrint(blob.value))) found.blobs.set(hash, blob)
+        if (blob.print.matches(blob.value)) found.blobs.set(hash, blob)
       }
     }
     return found
@@ -64,10 +63,6 @@ export class StateCache {
     if (hydrated) this.#bytes -= size(hydrated)
     namespaces.delete(checkpoint_ns)
   }
-}
-
-function intact(list: KnownList): boolean {
-  return list.items.every((_, index) => list.intact(index))
 }
 
 function size({ lists, blobs }: Hydrated): number {

@@ -5,7 +5,7 @@ import { newId } from '../core/ids.ts'
 import type { Row } from '../db/database.ts'
 import { MAX_FORKS, type Ref } from '../events/state.ts'
 import { encode } from './serde.ts'
-import { deepPrint, type Print, samePrint, shallowPrint } from './state-print.ts'
+import { deepPrint, type Print, shallowPrint } from './state-print.ts'
 
 /** Of a list's newest elements every value is compared each time, of older ones only the top (see shallowPrint). */
 const WATCHED = 32
@@ -26,14 +26,21 @@ export interface Link {
 export class KnownList {
   /** The root first, this list last. */
   readonly chain: readonly Link[]
-  readonly items: unknown[] = []
+  readonly items: unknown[]
   /** Bytes of the stored elements up to each one, itself included. */
-  readonly #bytes: number[] = []
-  readonly #shallow: Print[] = []
+  readonly #bytes: number[]
+  readonly #shallow: Print[]
   readonly #deep = new Map<number, Print>()
 
-  constructor(chain: readonly Link[]) {
+  /** `from`: the list whose first `length` elements are this one's. */
+  constructor(chain: readonly Link[], from?: KnownList, length = 0) {
     this.chain = chain
+    this.items = from ? from.items.slice(0, length) : []
+    this.#bytes = from ? from.#bytes.slice(0, length) : []
+    this.#shallow = from ? from.#shallow.slice(0, length) : []
+    for (let index = Math.max(0, length - WATCHED); from && index < length; index++) {
+      this.#deep.set(index, from.#deep.get(index) ?? deepPrint(this.items[index]))
+    }
   }
 
   get list_id(): string {
@@ -54,13 +61,16 @@ export class KnownList {
     return this.#bytes[length - 1] ?? 0
   }
 
-  /** Whether an element is still as it was stored, as far as the prints see. */
-  intact(index: number): boolean {
+  /** Whether all elements are still as they were stored, as far as the prints see. */
+  isIntact(): boolean {
+    return this.common(this.items) === this.items.length
+  }
+
+  #isIntact(index: number): boolean {
     const item = this.items[index]
     if (typeof item !== 'object' || item === null) return true
-    const deep = this.#deep.get(index)
-    if (deep) return samePrint(deep, deepPrint(item))
-    return samePrint(this.#shallow[index] as Print, shallowPrint(item))
+    const deep = index < this.items.length - WATCHED ? undefined : this.#deep.get(index)
+    return (deep ?? (this.#shallow[index] as Print)).matches(item)
   }
 
   /** How many of the values, from the first, are this list's elements: the same objects, or with `equal` their equals. */
@@ -68,8 +78,8 @@ export class KnownList {
     const end = Math.min(values.length, this.items.length)
     for (let index = 0; index < end; index++) {
       const [known, value] = [this.items[index], values[index]]
-      const same = Object.is(known, value) || (equal && samePrint(deepPrint(known), deepPrint(value)))
-      if (!same || !this.intact(index)) return index
+      const same = Object.is(known, value) || (equal && deepPrint(known).matches(value))
+      if (!same || !this.#isIntact(index)) return index
     }
     return end
   }
@@ -85,14 +95,7 @@ export class KnownList {
 
   /** The first `length` elements as a list of its own, for a writer that will go on from there. */
   copy(length = this.items.length, chain = this.chain): KnownList {
-    const copy = new KnownList(chain)
-    for (let index = 0; index < length; index++) {
-      copy.items.push(this.items[index])
-      copy.#bytes.push(this.bytes(index + 1))
-      copy.#shallow.push(this.#shallow[index] as Print)
-      if (index >= length - WATCHED) copy.#deep.set(index, this.#deep.get(index) ?? deepPrint(this.items[index]))
-    }
-    return copy
+    return new KnownList(chain, this, length)
   }
 }
 

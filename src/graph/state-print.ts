@@ -1,91 +1,166 @@
-// Prints: what an object looked like when it was stored, cheap to take and to compare, so that a node that changes an old
-// message in place is noticed. A deep print has every value in the object; a shallow one what hangs at its top.
+// Prints: what a value looked like when it was stored, cheap to compare with what it looks like now, so that a node that
+// changes an old message in place is noticed. A deep print has every value in an object; a shallow one what hangs at its top.
 import { type Fields, isMessage } from './state-messages.ts'
 
-export type Print = readonly unknown[]
-
-export function samePrint(a: Print, b: Print): boolean {
-  if (a.length !== b.length) return false
-  for (let index = 0; index < a.length; index++) if (!Object.is(a[index], b[index])) return false
-  return true
+export interface Print {
+  /** Whether a value looks so now. Takes no memory: a step asks this of every message of its thread, several times. */
+  matches(value: unknown): boolean
 }
+
+/** What throws when it is read looks like nothing, itself included, and so is stored anew each time. */
+const UNREADABLE: Print = { matches: () => false }
 
 /**
  * The top of an object: its values, and of what they refer to the identity and size. Misses a change further down, such as
  * one inside a tool call's arguments or a content block.
  */
 export function shallowPrint(value: unknown): Print {
-  return readable(() => shallow(value))
-}
-
-function shallow(value: unknown): Print {
-  if (typeof value !== 'object' || value === null) return [value]
-  if (!isMessage(value)) return Object.entries(value).flatMap(([key, item]) => [key, item, size(item)])
-  const { content, id, name, additional_kwargs, response_metadata } = value
-  const { tool_calls, usage_metadata, artifact, status } = value as unknown as Fields
-  return [
-    content,
-    size(content),
-    id,
-    name,
-    additional_kwargs,
-    size(additional_kwargs),
-    response_metadata,
-    size(response_metadata),
-    tool_calls,
-    size(tool_calls),
-    usage_metadata,
-    artifact,
-    status,
-  ]
+  const isObject = typeof value === 'object' && value !== null
+  return readable(() =>
+    isObject && isMessage(value) ? new MessageTop(value as unknown as Fields) : new Parts(topOf, value),
+  )
 }
 
 /** Everything in an object. Two values with one deep print have one stored text. */
 export function deepPrint(value: unknown): Print {
-  return readable(() => deep(value))
+  return readable(() => new Parts(allOf, value))
 }
 
-function deep(value: unknown): Print {
-  const print: unknown[] = []
-  const path = new Set<object>()
-  const walk = (value: unknown) => {
-    if (typeof value !== 'object' || value === null) return void print.push(value)
-    if (path.has(value)) return void print.push('(cycle)')
-    path.add(value)
-    print.push(Array.isArray(value) ? '[' : value.constructor)
-    if (Array.isArray(value)) for (const item of value) walk(item)
-    else if (value instanceof Map || value instanceof Set) for (const item of value) walk(item)
-    else if (value instanceof Date) print.push(value.getTime())
-    else if (ArrayBuffer.isView(value))
-      print.push(Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('base64'))
-    else if (isMessage(value)) walkFields(value, key => !key.startsWith('lc_'))
-    else if ('toJSON' in value && typeof value.toJSON === 'function') walk(value.toJSON())
-    else walkFields(value)
-    print.push(')')
-    path.delete(value)
-  }
-  const walkFields = (object: object, wanted?: (key: string) => boolean) => {
-    if ('lc_kwargs' in object) print.push(...Object.keys(object.lc_kwargs as object)) // what toDict() includes
-    for (const [key, item] of Object.entries(object)) {
-      if (wanted && !wanted(key)) continue
-      print.push(key)
-      walk(item)
-    }
-  }
-  walk(value)
-  return print
-}
-
-/** What throws when it is read equals nothing, itself included, and so is stored anew each time. */
 function readable(take: () => Print): Print {
   try {
     return take()
   } catch {
-    return [Symbol('unreadable')]
+    return UNREADABLE
   }
+}
+
+/** Shows what is in a value, part by part, as long as the answer is true; whether it came to the end. */
+type Walk = (value: unknown, see: (part: unknown) => boolean) => boolean
+
+class Parts implements Print {
+  readonly #walk: Walk
+  readonly #parts: unknown[] = []
+
+  constructor(walk: Walk, value: unknown) {
+    this.#walk = walk
+    walk(value, part => this.#parts.push(part) > 0)
+  }
+
+  matches(value: unknown): boolean {
+    const parts = this.#parts
+    let index = 0
+    try {
+      return this.#walk(value, part => same(part, parts[index++])) && index === parts.length
+    } catch {
+      return false
+    }
+  }
+}
+
+const topOf: Walk = (value, see) => {
+  if (typeof value !== 'object' || value === null) return see(value)
+  return Object.entries(value).every(([key, item]) => see(key) && see(item) && see(size(item)))
+}
+
+const allOf: Walk = (value, see) => {
+  const path: object[] = []
+  const walk = (value: unknown): boolean => {
+    if (typeof value !== 'object' || value === null) return see(value)
+    if (path.includes(value)) return see('(cycle)')
+    path.push(value)
+    const went = see(Array.isArray(value) ? '[' : value.constructor) && inside(value) && see(')')
+    path.pop()
+    return went
+  }
+  const inside = (value: object): boolean => {
+    if (Array.isArray(value) || value instanceof Map || value instanceof Set) return items(value)
+    if (value instanceof Date) return see(value.getTime())
+    if (ArrayBuffer.isView(value)) {
+      return see(Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('base64'))
+    }
+    if (isMessage(value)) return fields(value, key => !key.startsWith('lc_'))
+    if ('toJSON' in value && typeof value.toJSON === 'function') return walk(value.toJSON())
+    return fields(value)
+  }
+  const items = (value: Iterable<unknown>): boolean => {
+    for (const item of value) if (!walk(item)) return false
+    return true
+  }
+  const fields = (object: object, wanted?: (key: string) => boolean): boolean => {
+    if ('lc_kwargs' in object && !Object.keys(object.lc_kwargs as object).every(see)) return false // what toDict() includes
+    for (const key of Object.keys(object)) {
+      if (wanted && !wanted(key)) continue
+      if (!see(key) || !walk((object as Fields)[key])) return false
+    }
+    return true
+  }
+  return walk(value)
+}
+
+/** One flat object that is compared field by field: this is most of what a step costs in a long thread. */
+class MessageTop implements Print {
+  readonly #content: unknown
+  readonly #id: unknown
+  readonly #name: unknown
+  readonly #additional_kwargs: unknown
+  readonly #response_metadata: unknown
+  readonly #tool_calls: unknown
+  readonly #usage_metadata: unknown
+  readonly #artifact: unknown
+  readonly #status: unknown
+  readonly #content_size: number
+  readonly #additional_kwargs_size: number
+  readonly #response_metadata_size: number
+  readonly #tool_calls_size: number
+
+  constructor(message: Fields) {
+    this.#content = message.content
+    this.#id = message.id
+    this.#name = message.name
+    this.#additional_kwargs = message.additional_kwargs
+    this.#response_metadata = message.response_metadata
+    this.#tool_calls = message.tool_calls
+    this.#usage_metadata = message.usage_metadata
+    this.#artifact = message.artifact
+    this.#status = message.status
+    this.#content_size = size(message.content)
+    this.#additional_kwargs_size = size(message.additional_kwargs)
+    this.#response_metadata_size = size(message.response_metadata)
+    this.#tool_calls_size = size(message.tool_calls)
+  }
+
+  matches(value: unknown): boolean {
+    const message = value as Fields
+    try {
+      return (
+        same(message.content, this.#content) &&
+        same(message.id, this.#id) &&
+        same(message.name, this.#name) &&
+        same(message.additional_kwargs, this.#additional_kwargs) &&
+        same(message.response_metadata, this.#response_metadata) &&
+        same(message.tool_calls, this.#tool_calls) &&
+        same(message.usage_metadata, this.#usage_metadata) &&
+        same(message.artifact, this.#artifact) &&
+        same(message.status, this.#status) &&
+        size(message.content) === this.#content_size &&
+        size(message.additional_kwargs) === this.#additional_kwargs_size &&
+        size(message.response_metadata) === this.#response_metadata_size &&
+        size(message.tool_calls) === this.#tool_calls_size
+      )
+    } catch {
+      return false
+    }
+  }
+}
+
+function same(a: unknown, b: unknown): boolean {
+  return a === b || Object.is(a, b)
 }
 
 function size(value: unknown): number {
   if (typeof value !== 'object' || value === null) return 0
-  return Array.isArray(value) ? value.length : Object.keys(value).length
+  if (Array.isArray(value)) return value.length
+  let count = 0
+  for (const _ in value) count++ // no array of keys
+  return count
 }

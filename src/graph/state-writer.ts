@@ -10,7 +10,7 @@ import { type Bulk, insertMany } from '../db/database.ts'
 import { type Ref, refText, type StateTexts, type Stored } from '../events/state.ts'
 import { encode, LONG_TEXT, toWire, wireText } from './serde.ts'
 import { type KnownList, Lists } from './state-lists.ts'
-import { deepPrint, type Print, samePrint } from './state-print.ts'
+import { deepPrint, type Print } from './state-print.ts'
 
 /** An event's data, and rows that must be committed with or before it. */
 export interface Encoded {
@@ -39,6 +39,7 @@ interface Interned {
   entry: Entry
   /** Of the value's JSON. */
   bytes: number
+  /** Rows that are not stored yet. */
   writes: Bulk[]
 }
 
@@ -50,6 +51,8 @@ export class StateWriter {
   readonly #blobs = new Map<string, KnownBlob>()
   readonly #hashes = new Map<unknown, string>()
   readonly #metadata = new WeakMap<object, { text: string; ref?: string }>()
+  /** Values of checkpoints, as they were stored. */
+  readonly #stored = new WeakMap<object, Interned & { checkpoint_ns: string }>()
   /** Marks the places of references in JSON text; nothing that a graph produces can contain it. */
   readonly #mark = randomUUID()
 
@@ -61,13 +64,17 @@ export class StateWriter {
     this.#lists = new Lists(thread_id, run_id)
   }
 
-  /** Any event: what is stored already, in whatever namespace, becomes references; the rest stays inline. Makes no rows. */
-  encode(value: unknown, _checkpoint_ns = ''): Encoded {
+  /**
+   * Any event: what is stored already, in whatever namespace, becomes references; the rest stays inline. Makes no rows.
+   * `state_of`: the namespace whose state the event shows, as the checkpoint has it that was stored just before.
+   */
+  encode(value: unknown, state_of?: string): Encoded {
     const refs: Ref[] = []
     const mark = (ref: Ref) => `@${this.#mark}.${refs.push(ref) - 1}@`
     const json = toWire(value, part => {
       if (Array.isArray(part)) {
-        const ref = part.length > 0 ? this.#lists.prefix(part) : undefined
+        const entry = state_of === undefined ? undefined : this.#storedAs(state_of, part)?.entry
+        const ref = entry?.[0] === 'l' ? entry : this.#lists.prefix(part)
         return ref && [mark(ref), ...part.slice(ref[2])]
       }
       const hash = this.#blobOf(part)
@@ -80,8 +87,8 @@ export class StateWriter {
   }
 
   /**
-   * A `values` event: arrays become lists of the namespace's channels, large values blobs. The checkpoint of the same state
-   * uses the same rows, whichever comes first.
+   * A `values` event: arrays become lists of the namespace's channels, large values blobs. What the step's checkpoint has
+   * stored just before is shown as it is stored; a state without a checkpoint makes its own rows.
    */
   encodeState(values: Record<string, unknown>, checkpoint_ns: string): Encoded & { bytes: number } {
     const fields: string[] = []
@@ -89,7 +96,8 @@ export class StateWriter {
     let total = 0
     for (const [channel, value] of Object.entries(values)) {
       if (value === undefined) continue
-      const { entry, bytes, writes: rows } = this.entry(checkpoint_ns, channel, value)
+      const stored = this.#storedAs(checkpoint_ns, value) ?? this.#entry(checkpoint_ns, channel, value)
+      const { entry, bytes, writes: rows } = stored
       writes.push(...rows)
       total += bytes
       fields.push(`${wireText(channel)}:${entryText(entry)}`)
@@ -120,8 +128,21 @@ export class StateWriter {
     return { data: `[${text},${known.ref}]`, writes }
   }
 
-  /** How a channel's value is referred to, and the rows that are not stored yet. */
-  entry(checkpoint_ns: string, channel: string, value: unknown): Interned {
+  /** A channel's value in a checkpoint, which the events of the step show as it is stored here. */
+  store(checkpoint_ns: string, channel: string, value: unknown): Interned {
+    const interned = this.#entry(checkpoint_ns, channel, value)
+    const stored = { ...interned, writes: [], checkpoint_ns }
+    if (typeof value === 'object' && value !== null) this.#stored.set(value, stored)
+    return interned
+  }
+
+  #storedAs(checkpoint_ns: string, value: unknown): Interned | undefined {
+    const stored = this.#stored.get(value as object)
+    return stored?.checkpoint_ns === checkpoint_ns ? stored : undefined
+  }
+
+  /** How a channel's value is referred to, after a look whether it is still what is stored. */
+  #entry(checkpoint_ns: string, channel: string, value: unknown): Interned {
     const holder = holderOf(checkpoint_ns, channel)
     const hash = this.#blobOf(value)
     if (hash) return { entry: ['b', hash], bytes: this.#blobs.get(hash)?.bytes ?? 0, writes: [] }
@@ -175,7 +196,7 @@ export class StateWriter {
     if (typeof value === 'string' ? value.length < LONG_TEXT : typeof value !== 'object') return undefined
     const hash = this.#hashes.get(value)
     const blob = hash === undefined ? undefined : this.#blobs.get(hash)
-    return blob && samePrint(blob.print, deepPrint(value)) ? hash : undefined
+    return blob?.print.matches(value) ? hash : undefined
   }
 
   #blobRow(hash: string, { data, exact }: Stored): Bulk {

@@ -5,8 +5,18 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import type { BaseMessage } from '@langchain/core/messages'
-import { Annotation, InMemoryStore, interrupt, MemorySaver, Send, START, StateGraph } from '@langchain/langgraph'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { AIMessage, type BaseMessage } from '@langchain/core/messages'
+import {
+  Annotation,
+  InMemoryStore,
+  interrupt,
+  MemorySaver,
+  MessagesAnnotation,
+  Send,
+  START,
+  StateGraph,
+} from '@langchain/langgraph'
 import { leadAgent } from '../../src/agent/lead-agent.ts'
 import { OfflineModel } from '../../src/agent/offline-model.ts'
 import { newId } from '../../src/core/ids.ts'
@@ -53,6 +63,28 @@ const nestedAgent = new StateGraph(Annotation.Root({ messages: Annotation<BaseMe
   .addNode('assistant', leadAgent({ model: new OfflineModel({ delay_ms: 0 }) }).graph as never)
   .addEdge(START, 'assistant')
 
+/** The change of an old message, when all that was said before it is read. */
+async function change(messages: BaseMessage[], index: number) {
+  await nextTurn()
+  Object.assign(messages[index] as object, { content: `changed ${index}` })
+}
+
+const changing = new StateGraph(Annotation.Root({ ...MessagesAnnotation.spec, topic: Annotation<string> }))
+  .addNode('fill', () => ({
+    messages: Array.from({ length: 60 }, (_, index) => new AIMessage({ id: `m${index}`, content: `message ${index}` })),
+  }))
+  .addNode('returns nothing', ({ messages }) => change(messages, 3).then(() => ({})))
+  .addNode('returns something else', ({ messages }) => change(messages, 4).then(() => ({ topic: 'x' })))
+  .addNode('returns them', ({ messages }) => change(messages, 5).then(() => ({ messages })))
+  .addNode('returns one more', ({ messages }) =>
+    change(messages, 6).then(() => ({ messages: [new AIMessage('more')] })),
+  )
+  .addEdge(START, 'fill')
+  .addEdge('fill', 'returns nothing')
+  .addEdge('returns nothing', 'returns something else')
+  .addEdge('returns something else', 'returns them')
+  .addEdge('returns them', 'returns one more')
+
 const question = { messages: [{ role: 'user', content: 'what is 2+3?' }] }
 
 const GRAPHS: [name: string, graph: { compile(): unknown } | object, input: Record<string, unknown>][] = [
@@ -61,6 +93,7 @@ const GRAPHS: [name: string, graph: { compile(): unknown } | object, input: Reco
   ['a subgraph', nested, { log: ['in'] }],
   ['two interrupts', asking, { log: [] }],
   ['a tool-calling agent', leadAgent({ model: new OfflineModel({ delay_ms: 0 }) }).graph, question],
+  ['a graph that changes messages in place', changing, { topic: '' }],
   ['an agent as a subgraph', nestedAgent, { ...question, topic: 'sums' }],
 ]
 
