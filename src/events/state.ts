@@ -93,6 +93,8 @@ export class StateTexts {
   readonly #db: Database
   readonly #cached = new Map<string, string[]>()
   #chars = 0
+  /** The reference that was rendered last: the tokens of a model call have the same. */
+  #last = { of: '', ref: '', stands: '' }
 
   constructor(db: Database) {
     this.#db = db
@@ -105,12 +107,21 @@ export class StateTexts {
 
   /** The JSON text that a text with references stands for: at once where everything is at hand. */
   render(thread_id: string, text: string): string | Promise<string> {
-    if (!text.includes(REF)) return text
+    const start = text.indexOf(REF)
+    if (start < 0) return text
+    const { of, ref, stands } = this.#last
+    if (of === thread_id && text.startsWith(ref, start)) {
+      const rest = text.slice(start + ref.length)
+      if (!rest.includes(REF)) return text.slice(0, start) + stands + rest
+    }
     const parts = partsOf(text).map(part =>
       typeof part === 'string' ? part : (this.#kept(thread_id, part) ?? this.#text(thread_id, part)),
     )
-    if (parts.every(part => typeof part === 'string')) return parts.join('')
-    return Promise.all(parts).then(texts => texts.join(''))
+    if (!parts.every(part => typeof part === 'string')) return Promise.all(parts).then(texts => texts.join(''))
+    if (parts.length === 3) {
+      this.#last = { of: thread_id, ref: text.slice(start, text.lastIndexOf(REF) + 1), stands: parts[1] as string }
+    }
+    return parts.join('')
   }
 
   /**

@@ -27,6 +27,10 @@ const INLINE = 512
 /** Arrays longer than this are lists whatever their size. */
 const SHORT_ARRAY = 8
 
+/** Stands for a reference in JSON text while it is made; nothing that a graph produces can contain it. */
+const MARK = randomUUID()
+const MARKS = new RegExp(`"@${MARK}\\.(\\d+)@"`, 'g')
+
 /** An object stored as a blob, as it looked then. */
 export interface KnownBlob {
   value: unknown
@@ -53,8 +57,6 @@ export class StateWriter {
   readonly #metadata = new WeakMap<object, { text: string; ref?: string }>()
   /** Values of checkpoints, as they were stored. */
   readonly #stored = new WeakMap<object, Interned & { checkpoint_ns: string }>()
-  /** Marks the places of references in JSON text; nothing that a graph produces can contain it. */
-  readonly #mark = randomUUID()
 
   /** `texts`: where this process renders what is written. */
   constructor({ thread_id, run_id, texts }: { thread_id: string; run_id: string; texts?: Pick<StateTexts, 'know'> }) {
@@ -70,7 +72,7 @@ export class StateWriter {
    */
   encode(value: unknown, state_of?: string): Encoded {
     const refs: Ref[] = []
-    const mark = (ref: Ref) => `@${this.#mark}.${refs.push(ref) - 1}@`
+    const mark = (ref: Ref) => `@${MARK}.${refs.push(ref) - 1}@`
     const json = toWire(value, part => {
       if (Array.isArray(part)) {
         const entry = state_of === undefined ? undefined : this.#storedAs(state_of, part)?.entry
@@ -82,8 +84,7 @@ export class StateWriter {
     })
     const text = withoutNul(JSON.stringify(json) ?? 'null')
     if (refs.length === 0) return { data: text, writes: [] }
-    const marks = new RegExp(`"@${this.#mark}\\.(\\d+)@"`, 'g')
-    return { data: text.replace(marks, (_, index) => refText(refs[index] as Ref)), writes: [] }
+    return { data: text.replace(MARKS, (_, index) => refText(refs[index] as Ref)), writes: [] }
   }
 
   /**

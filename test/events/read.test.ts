@@ -84,6 +84,18 @@ forEachDatabase('reading the log', open => {
     assert.deepEqual(await render(rollBack), [])
   })
 
+  test("what a reference stands for is its own thread's, also when it was just rendered for another", async () => {
+    const texts = new StateTexts(core.db)
+    texts.know('mine', 'hash', '"text"')
+    const ref = refText(['b', 'hash'])
+    const render = async (thread_id: string, text: string) => texts.render(thread_id, text)
+    for (const round of ['first', 'again']) {
+      assert.equal(await render('mine', `["${round}",${ref}]`), `["${round}","text"]`)
+      assert.equal(await render('mine', `[${ref},${ref}]`), '["text","text"]')
+      await assert.rejects(render('another', `[${ref}]`), /blob hash of thread another is not stored/)
+    }
+  })
+
   test('what ends a reader is told as it was, also where the database is closed by then', async () => {
     const other = await core.again()
     const texts = new StateTexts(other.db)
