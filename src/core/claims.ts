@@ -213,8 +213,8 @@ export interface Finish {
 export interface Finished {
   /** False when the run was not ours any more: nothing was written. */
   landed: boolean
-  /** Set when a cancel decided that nothing of the run stays. */
-  erased?: boolean
+  /** Set when a cancel decided how the run ended. */
+  cancelled?: CancelAction
   next?: ClaimedRun
   /** The thread's next run waits until the threads that are due have had their turn: claim them. */
   yielded?: boolean
@@ -234,8 +234,7 @@ export const finishRun = transition(import.meta.url, 'finishRun', function* (arg
   }
   if (run.cancel_action) yield* endRun(run, run.cancel_action, 'interrupted', JSON.parse(run.ending ?? '{}'), args)
   else yield* endRun(run, 'interrupt', args.status, args.ending, args)
-  const erased = run.cancel_action !== null && run.cancel_action !== 'interrupt'
-  const finished = { landed: true, ...(erased && { erased }) }
+  const finished = { landed: true, ...(run.cancel_action && { cancelled: run.cancel_action }) }
   const busy = yield* refreshThread(thread_id)
   if (!busy || !claim) return finished
   const waiting = yield* first(

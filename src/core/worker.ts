@@ -339,14 +339,15 @@ export class Worker {
     // One claim for all tries: the one that lands may not be the one that is answered.
     const claim = this.#closing.signal.aborted ? undefined : this.#claim(1, []) // the thread's next is not driven yet
     const args: Finish = { thread_id, slice, ...result, ...(claim && { claim }) }
-    let last = slice
-    const { landed, erased, next, yielded } = await finish(args).catch(error => {
+    let last = args
+    const { landed, cancelled, next, yielded } = await finish(args).catch(error => {
       if (!isRefused(error)) throw error
-      const rest = withoutRows(args, error)
-      last = rest.slice
-      return finish(rest)
+      last = withoutRows(args, error)
+      return finish(last)
     })
-    if (landed && !erased) writer.conclude(last)
+    const end = { status: last.status, ending: JSON.stringify(last.ending) }
+    if (landed && !cancelled) writer.conclude(last.slice, end)
+    if (landed && cancelled === 'interrupt') writer.conclude(last.slice)
     this.counts.ended[result.status] = (this.counts.ended[result.status] ?? 0) + 1
     this.#bus.publish(`run:${run_id}`)
     if (hasWebhook(claimed.run)) this.#bus.publish('webhooks')

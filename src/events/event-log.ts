@@ -7,7 +7,7 @@ import { type Database, isRefused, unlessOutage } from '../db/database.ts'
 import type { Bus } from './bus.ts'
 import { Followers } from './followers.ts'
 import { appendSlices, eventsOf, type Head, type RunEvent, readHeads, readPage, type Slice } from './log.ts'
-import { Fenced, RunWriter, type WritingHead } from './run-writer.ts'
+import { Fenced, type RunEnd, RunWriter, type WritingHead } from './run-writer.ts'
 
 /** Rows that a reader takes from the table at once. */
 const PAGE = 50
@@ -104,21 +104,25 @@ export class EventLog {
     }
   }
 
-  /** Resolves when the run has ended or its row is gone, or at the signal. Throws Closing when this log closes first. */
-  async ended(run_id: string, signal: AbortSignal): Promise<void> {
+  /**
+   * Resolves when the run has ended or its row is gone, or at the signal: with what it came to, where that is known without
+   * asking. Throws Closing when this log closes first.
+   */
+  async ended(run_id: string, signal: AbortSignal): Promise<RunEnd | undefined> {
     const follower = this.#followers.follow(run_id, signal)
     let writer: RunWriter | undefined
     try {
       while (follower.listens()) {
         writer = this.#writers.get(run_id) ?? writer
-        if (writer?.ended) return
+        if (writer?.ended) return writer.end
         if (!this.#writers.has(run_id)) {
           const heads = await unlessOutage(this.#db, readHeads, [run_id])
           if (!heads) continue
-          if (!heads[0] || heads[0].ended) return
+          if (!heads[0] || heads[0].ended) return undefined
         }
         await follower.woken()
       }
+      return undefined
     } finally {
       follower.leave()
     }

@@ -30,11 +30,21 @@ export interface WritingHead extends Pick<Head, 'attempt' | 'last_seq'> {
   opening?: TimedEvent
 }
 
+/** How a run ended. */
+export interface RunEnd {
+  status: string
+  /** JSON. */
+  ending: string
+  /** Its last root state as the log has it, if it had any. */
+  values: string | undefined
+}
+
 /** The one FIFO of a run: events and the rows that belong to them, in order, under one attempt. */
 export class RunWriter {
   readonly run_id: string
   readonly attempt: number
   #ended = false
+  #end: RunEnd | undefined
   #last_seq: number
   #commits = 0
   /** Of the last event that was queued. */
@@ -137,11 +147,18 @@ export class RunWriter {
     if (this.#queue.length > 0) this.#onDirty(this.prompt)
   }
 
-  /** Keeps what the run's committed ending wrote, for readers here: they see the end without asking for it. */
-  conclude(slice: Slice) {
+  /** Keeps what the run's committed ending wrote, and how it ended, where that is known: who reads here does not ask for it. */
+  conclude(slice: Slice, end?: Omit<RunEnd, 'values'>) {
     this.#remember(eventsOf(numbered(slice)))
     this.#last_seq = lastSeq(slice)
     this.#ended = true
+    const values = this.#tail.findLast(({ event }) => event === 'values')?.data
+    if (end && (values !== undefined || this.#tail[0]?.seq === 1)) this.#end = { ...end, values }
+  }
+
+  /** Of a run that ended here; undefined where the table has to be asked. */
+  get end(): RunEnd | undefined {
+    return this.#end
   }
 
   /** True when the run has ended and all of it has been written. */

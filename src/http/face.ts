@@ -1,7 +1,7 @@
 // A face: what one of the protocols says in its own way about runs that are the same for all. The root face is the
 // LangGraph Agent Server API; gateway-face.ts is the other.
 import type { z } from 'zod'
-import { type Outcome, type Run, runOutcome } from '../core/runs.ts'
+import type { Outcome, Run } from '../core/runs.ts'
 import { type Frame, waitResult } from '../graph/projection.ts'
 import { uuid } from '../protocol/common.ts'
 import * as protocol from '../protocol/runs.ts'
@@ -21,8 +21,8 @@ export interface Face {
   runPath(run: Run, onThread: boolean): string
   /** The frames of a run's stream, from a cursor to the run's end. */
   frames(ports: Ports, frames: AsyncGenerator<Frame[]>, stream: Followed): AsyncGenerator<Frame[]>
-  /** JSON text of what a run came to, once it has ended. */
-  result(ports: Ports, run: Run): Promise<string>
+  /** JSON text of what a run came to, once it has ended; undefined when it is gone. */
+  result(ports: Ports, run: Run, outcome: Outcome | undefined): Promise<string>
 }
 
 export interface RunRequest extends protocol.CreateRun {
@@ -50,8 +50,7 @@ export const langgraph: Face = {
   request: (_, text) => parseBody(text, protocol.createRun),
   runPath: ({ thread_id, run_id }, onThread) => (onThread ? `/threads/${thread_id}/runs/${run_id}` : `/runs/${run_id}`),
   frames: (_, frames) => frames,
-  async result(ports, { run_id }) {
-    const outcome = await ports.db.run(runOutcome, run_id)
+  async result(ports, _, outcome) {
     if (!outcome) return 'null'
     const { error, interrupts = [] } = endingOf(outcome.run)
     return error ? JSON.stringify({ __error__: error }) : waitResult(await lastValues(ports, outcome), interrupts)

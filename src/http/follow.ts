@@ -3,7 +3,7 @@ import type { Context } from 'hono'
 import { RunloomError } from '../core/errors.ts'
 import { errorFields } from '../core/logger.ts'
 import { requestCancel } from '../core/run-requests.ts'
-import type { Run } from '../core/runs.ts'
+import { type Outcome, type Run, type RunStatus, runOutcome } from '../core/runs.ts'
 import { needsHistory, project } from '../graph/projection.ts'
 import type { Face } from './face.ts'
 import type { Ports } from './ports.ts'
@@ -48,8 +48,16 @@ export function streamRun(
 /** The run's result as JSON once it has ended. */
 export function waitForRun(ports: Ports, c: Context, run: Run, { face, ...how }: Following): Response {
   const { signal, onGone } = leaving(ports, c, run, how)
-  const result = ports.log.ended(run.run_id, signal).then(() => face.result(ports, run))
-  return eventualJson(result, { ...staying(ports, c, run.thread_id), headers: headersOf(c), onGone })
+  const result = async () => face.result(ports, run, await outcomeOf(ports, run, signal))
+  return eventualJson(result(), { ...staying(ports, c, run.thread_id), headers: headersOf(c), onGone })
+}
+
+/** What a run came to, when it has ended: from memory where it was executed in this process. */
+async function outcomeOf({ db, log }: Ports, run: Run, signal: AbortSignal): Promise<Outcome | undefined> {
+  const end = await log.ended(run.run_id, signal)
+  if (!end) return db.run(runOutcome, run.run_id)
+  const { status, ending, values: data } = end
+  return { run: { ...run, status: status as RunStatus, ending }, values: data === undefined ? undefined : { data } }
 }
 
 /** A cursor is the `seq` of the last event seen; what is not one ("-1", foreign ids) means from the start. */

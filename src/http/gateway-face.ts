@@ -1,6 +1,6 @@
 // The gateway dialect as a face (contracts: gateway §1.2–§1.4): its defaults, its frames, its results.
 import { RunloomError } from '../core/errors.ts'
-import { type Run, runOutcome } from '../core/runs.ts'
+import type { Run } from '../core/runs.ts'
 import { getThread } from '../core/threads.ts'
 import { waitResult } from '../graph/projection.ts'
 import * as protocol from '../protocol/gateway.ts'
@@ -42,8 +42,7 @@ export const gateway: Face = {
   },
   runPath: ({ thread_id, run_id }) => `/threads/${thread_id}/runs/${run_id}`,
   frames: gatewayFrames,
-  async result(ports, run) {
-    const outcome = await ports.db.run(runOutcome, run.run_id)
+  async result(ports, run, outcome) {
     if (!outcome) return JSON.stringify({ status: 'interrupted', error: 'The run was rolled back or deleted' })
     const { status } = outcome.run
     const { error, interrupts = [] } = endingOf(outcome.run)

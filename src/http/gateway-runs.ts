@@ -1,7 +1,7 @@
 // Runs of the gateway dialect over HTTP (contracts: gateway §1): on a thread, or stateless.
 import { type Context, Hono } from 'hono'
 import { removeRun, requestCancel } from '../core/run-requests.ts'
-import { getRun, listRuns, type Run } from '../core/runs.ts'
+import { getRun, listRuns, type Run, runOutcome } from '../core/runs.ts'
 import { flag, queryList } from '../protocol/common.ts'
 import * as protocol from '../protocol/gateway.ts'
 import { cancelAction } from '../protocol/runs.ts'
@@ -101,7 +101,10 @@ async function cancel(ports: Ports, c: Context): Promise<Response> {
   const run = await ports.db.run(getRun, key)
   await requestCancel(ports, key, { action, by: 'request', once: true, wait })
   if (!wait) return c.json({})
-  const text = action === 'rollback' ? await restored(ports, run) : await gateway.result(ports, run)
+  const text =
+    action === 'rollback'
+      ? await restored(ports, run)
+      : await gateway.result(ports, run, await ports.db.run(runOutcome, run.run_id))
   return c.body(text, 200, { 'content-type': 'application/json' })
 }
 

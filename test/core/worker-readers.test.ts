@@ -1,7 +1,7 @@
 // Readers in the process that executes a run: they see what is stored, from memory.
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, test } from 'node:test'
-import { cancelRun } from '../../src/core/runs.ts'
+import { cancelRun, runOutcome } from '../../src/core/runs.ts'
 import type { Database } from '../../src/db/database.ts'
 import type { RunEvent } from '../../src/events/log.ts'
 import { forEachDatabase } from '../support/databases.ts'
@@ -40,13 +40,20 @@ forEachDatabase('a reader where the run is executed', open => {
     return { worker, run_id, execution, reading, asked }
   }
 
+  async function storedEnd(run_id: string) {
+    const outcome = await core.db.run(runOutcome, run_id)
+    const { status, ending } = outcome?.run ?? {}
+    return { status, ending, values: outcome?.values?.data }
+  }
+
   for (const how of ['ends', 'fails'] as const) {
-    test(`sees all of one that ${how}, as it is stored, and asks the database for none of it`, async () => {
+    test(`sees all of one that ${how} and what it came to, as it is stored, and asks the database for none of it`, async () => {
       const { worker, run_id, execution, reading, asked } = await begun()
       if (how === 'ends') execution.end()
       else execution.fail(new Error('no'))
-      await worker.log.ended(run_id, AbortSignal.timeout(60_000))
+      const end = await worker.log.ended(run_id, AbortSignal.timeout(60_000))
       const seen = await reading
+      assert.deepEqual(end, await storedEnd(run_id))
       assert.deepEqual(seen.map(told), (await eventsOf(core, run_id)).map(told))
       const error = how === 'fails' ? ['error'] : []
       assert.deepEqual(
@@ -54,7 +61,7 @@ forEachDatabase('a reader where the run is executed', open => {
         ['metadata', 'values', 'messages', 'messages', ...error],
       )
       assert.deepEqual(
-        asked.filter(name => name.startsWith('read')),
+        asked.filter(name => name.startsWith('read') || name === 'runOutcome'),
         [],
       )
       await worker.close()
@@ -66,8 +73,9 @@ forEachDatabase('a reader where the run is executed', open => {
       const { worker, run_id, reading } = await begun()
       await core.db.run(cancelRun, { run_id, action, by: 'test' })
       worker.bus.publish(`cancel:${run_id}`)
-      await worker.log.ended(run_id, AbortSignal.timeout(60_000))
+      const end = await worker.log.ended(run_id, AbortSignal.timeout(60_000))
       const seen = await reading
+      assert.equal(end, undefined, 'how it ended was decided elsewhere')
       if (action === 'interrupt') assert.deepEqual(seen.map(told), (await eventsOf(core, run_id)).map(told))
       assert.equal(await statusOf(core, run_id), action === 'interrupt' ? 'interrupted' : undefined)
       await worker.close()
