@@ -1,13 +1,13 @@
 // What workers do with runs: claim, renew, finish, hand back. A claim raises the head's `attempt`, which fences every
 // earlier owner; the lease is the thread's `due_at`, so a run whose owner died is found by the same query as a new one.
 import sql, { join } from 'sql-template-tag'
-import { all, first, type Steps, transition } from '../db/database.ts'
+import { all, first, held, type Steps, transition } from '../db/database.ts'
 import { compare, eventRows, type Head, lockHeads, type Slice, write } from '../events/log.ts'
 import { childrenCancelled } from './child-keys.ts'
 import type { ClaimedRun, Interrupt, Wait } from './executor.ts'
 import { eraseMessages } from './messages.ts'
 import type { CancelAction, Run, RunStatus } from './runs.ts'
-import { eraseThread, refreshThread, type Thread } from './threads.ts'
+import { eraseThread, refreshed, refreshThread, type Thread } from './threads.ts'
 import { announceEnd } from './webhooks.ts'
 
 export interface ClaimOptions {
@@ -232,11 +232,15 @@ export const finishRun = transition(import.meta.url, 'finishRun', function* (arg
     const [next] = claim ? yield* takeUp(claim) : []
     return { landed, ...(next && { next }) }
   }
-  if (run.cancel_action) yield* endRun(run, run.cancel_action, 'interrupted', JSON.parse(run.ending ?? '{}'), args)
-  else yield* endRun(run, 'interrupt', args.status, args.ending, args)
+  if (run.cancel_action) {
+    yield* endRun(run, run.cancel_action, 'interrupted', JSON.parse(run.ending ?? '{}'), args)
+    yield* refreshThread(thread_id)
+  } else {
+    yield* endRun(run, 'interrupt', args.status, args.ending, args)
+    yield refreshed(thread_id)
+  }
   const finished = { landed: true, ...(run.cancel_action && { cancelled: run.cancel_action }) }
-  const busy = yield* refreshThread(thread_id)
-  if (!busy || !claim) return finished
+  if (!run.queue || !claim) return finished
   const waiting = yield* first(
     sql`select 1 as found from threads where due_at <= (select now_ms()) and thread_id <> ${thread_id} limit 1`,
   )
@@ -277,14 +281,17 @@ export interface HandBack {
   wait?: Wait
 }
 
+/** `queue`: 1 where others of its thread wait. */
+type Written = Run & { queue: number | null }
+
 /** Locks a run's thread and head and writes its last slice; no run when it was not ours any more, or had ended so. */
-function* writeLast(thread_id: string, slice: Slice): Steps<{ run?: Run; landed: boolean }> {
-  const thread = yield* first(sql`select 1 as found from threads where thread_id = ${thread_id} for update`)
-  const run =
-    thread &&
-    (yield* first<Run & Head>(sql`
-    select runs.*, attempt, last_seq, commits, ended from run_heads join runs on runs.run_id = run_heads.run_id
-    where run_heads.run_id = ${slice.run_id} for update of run_heads`))
+function* writeLast(thread_id: string, slice: Slice): Steps<{ run?: Written; landed: boolean }> {
+  yield held(sql`select 1 from threads where thread_id = ${thread_id} for update`)
+  const run = yield* first<Written & Head>(sql`
+    select runs.*, attempt, last_seq, commits, ended, queue
+    from run_heads join runs on runs.run_id = run_heads.run_id
+      left join (select 1 as queue from runs where thread_id = ${thread_id} and status = 'pending' limit 1) as queued on true
+    where run_heads.run_id = ${slice.run_id} for update of run_heads`)
   const standing = compare(slice, run)
   if (!run || standing !== 'mine') return { landed: standing === 'landed' && run?.ended === 1 }
   yield* write([slice])

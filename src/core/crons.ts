@@ -4,7 +4,7 @@
 // cron's row and moves `next_run_date`. Dates missed while nobody looked (the server was down, the database out of reach)
 // are not made up for one by one: the cron fires once, late, and goes on from now.
 import sql, { empty, type Sql } from 'sql-template-tag'
-import { all, first, now, type Steps, transition } from '../db/database.ts'
+import { all, first, held, now, type Steps, transition } from '../db/database.ts'
 import { andAllowed, type Filter, type Guarded, makerOf } from './access.ts'
 import { findAssistant, findUsableAssistant } from './assistants.ts'
 import { RunloomError } from './errors.ts'
@@ -214,7 +214,7 @@ export interface Fired {
  */
 export const fireCron = transition(import.meta.url, 'fireCron', function* (args: Fire): Steps<Fired> {
   // The thread first, as everywhere: deleting it deletes the cron.
-  if (args.thread_id !== null) yield sql`select 1 as held from threads where thread_id = ${args.thread_id} for update`
+  if (args.thread_id !== null) yield held(sql`select 1 from threads where thread_id = ${args.thread_id} for update`)
   const cron = yield* first<Cron>(sql`
     select * from crons where cron_id = ${args.cron_id} and next_run_date <= now_iso() for update skip locked`)
   if (!cron) return {}

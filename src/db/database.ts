@@ -21,7 +21,8 @@ export interface Bulk {
   key?: readonly string[]
 }
 
-export type Statement = Sql | Bulk
+/** `unread`: nobody waits for its rows. */
+export type Statement = (Sql & { unread?: true }) | Bulk
 export type Steps<T> = Generator<Statement, T, Row[]>
 
 /** A named transition. `name` is the name under which `module` exports it. */
@@ -51,6 +52,11 @@ export function transition<A, T>(module: string, name: string, steps: (args: A) 
 /** All rows of a statement. */
 export function* all<R = Row>(statement: Statement): Steps<R[]> {
   return (yield statement) as R[]
+}
+
+/** A `select … for update` of rows that are not looked at: on Postgres it travels with the statement that follows. */
+export function held(select: Sql): Statement {
+  return Object.assign(select, { unread: true as const })
 }
 
 /** The database's clock, as an ISO string: one moment for all the columns that it is written to. */

@@ -144,7 +144,7 @@ function arraysOf({ columns, rows }: Bulk): unknown[][] {
 }
 
 function returnsRows(statement: Statement): boolean {
-  return !isBulk(statement) && /^\s*select\b|\breturning\b/i.test(statement.text)
+  return !isBulk(statement) && !statement.unread && /^\s*select\b|\breturning\b/i.test(statement.text)
 }
 
 /** Of an error that came from asking the server: whether it was the connection, not an answer. */
