@@ -63,6 +63,7 @@ export class EventLog {
   release(writer: RunWriter) {
     writer.close(OVER)
     if (this.#writers.get(writer.run_id) === writer) this.#writers.delete(writer.run_id)
+    this.#letGo(writer)
     this.#bus.publish(`run:${writer.run_id}`)
   }
 
@@ -101,6 +102,7 @@ export class EventLog {
       }
     } finally {
       follower.leave()
+      this.#letGo(writer)
     }
   }
 
@@ -125,6 +127,7 @@ export class EventLog {
       return undefined
     } finally {
       follower.leave()
+      this.#letGo(writer)
     }
   }
 
@@ -195,6 +198,14 @@ export class EventLog {
   #writerOf({ run_id, attempt }: Slice): RunWriter | undefined {
     const writer = this.#writers.get(run_id)
     return writer?.attempt === attempt && !writer.failed ? writer : undefined
+  }
+
+  /**
+   * Empties a writer that nobody reads any more. Its object lives on until the next full collection: collections of young
+   * objects find it in tables that Maps and Sets have grown out of.
+   */
+  #letGo(writer: RunWriter | undefined) {
+    if (writer?.failed && !this.#followers.follows(writer.run_id)) writer.forget()
   }
 
   /** Not of what is written here: that wakes its readers itself. */

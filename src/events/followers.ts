@@ -71,6 +71,10 @@ export class Followers {
     }
   }
 
+  follows(id: string): boolean {
+    return this.#followed.has(id)
+  }
+
   get size(): number {
     return [...this.#followed.values()].reduce((sum, { wake }) => sum + wake.size, 0)
   }

@@ -166,6 +166,13 @@ export class RunWriter {
     return this.#ended
   }
 
+  /** Lets go of all that it keeps for readers. */
+  forget() {
+    this.#tail = []
+    this.#leaving = []
+    this.#end = undefined
+  }
+
   /** Ends the writer: nothing of it will be written any more. */
   fail(error: Error) {
     const first = this.#failed === undefined

@@ -273,6 +273,23 @@ forEachDatabase('reading the log', open => {
     assert.equal(getEventListeners(signal, 'abort').length, 0)
   })
 
+  test('what a writer keeps for readers goes with the last of them, once the run has ended', async () => {
+    for (const read of [false, true]) {
+      const { claimed, run_id, writer } = await openRun()
+      const iterator = log.read(run_id, 0, AbortSignal.timeout(60_000))
+      await writer.append(event('custom', 'x'))
+      if (read) assert.equal((await iterator.next()).done, false)
+      const slice = await writer.takeRest()
+      await finish(core, claimed, { slice })
+      writer.conclude(slice, { status: 'success', ending: '{}' })
+      assert.equal(writer.tail(1)?.length, 1)
+      log.release(writer)
+      assert.equal(writer.tail(1)?.length, read ? 1 : undefined)
+      for await (const _ of iterator);
+      assert.equal(writer.tail(1), undefined)
+    }
+  })
+
   test('an aborted signal reads nothing', async () => {
     assert.deepEqual(await readAll(log, await endedRun(3), 0, AbortSignal.abort()), [])
   })
