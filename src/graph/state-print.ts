@@ -3,7 +3,7 @@
 import { type Fields, isMessage } from './state-messages.ts'
 
 export interface Print {
-  /** Whether a value looks so now. Takes no memory: a step asks this of every message of its thread, several times. */
+  /** Whether a value looks so now. Takes no memory: each step asks this of every message of its thread. */
   matches(value: unknown): boolean
 }
 
@@ -153,8 +153,9 @@ class MessageTop implements Print {
   }
 }
 
+/** `Object.is`, quicker where the answer is mostly yes. */
 function same(a: unknown, b: unknown): boolean {
-  return a === b || Object.is(a, b)
+  return (a === b && a !== 0) || Object.is(a, b)
 }
 
 function size(value: unknown): number {
