@@ -24,6 +24,7 @@ import { bind, type CompiledGraph } from '../../src/graph/load.ts'
 import { type Frame, needsHistory, project, waitResult } from '../../src/graph/projection.ts'
 import { wireCheckpoint, wireDebug } from '../../src/graph/recording-wire.ts'
 import { wireText } from '../../src/graph/serde.ts'
+import { stored, wire } from './checkpoint-support.ts'
 import { TestServer } from './harness.ts'
 
 const State = Annotation.Root({
@@ -66,10 +67,16 @@ const nestedAgent = new StateGraph(Annotation.Root({ messages: Annotation<BaseMe
 /** The change of an old message, when all that was said before it is read. */
 async function change(messages: BaseMessage[], index: number) {
   await nextTurn()
-  Object.assign(messages[index] as object, { content: `changed ${index}` })
+  Object.assign(messages[index] as object, { content: `changed ${index} of ${messages.length}` })
 }
 
-const changing = new StateGraph(Annotation.Root({ ...MessagesAnnotation.spec, topic: Annotation<string> }))
+const Chat = Annotation.Root({ ...MessagesAnnotation.spec, topic: Annotation<string> })
+
+const touching = new StateGraph(Chat)
+  .addNode('touch', ({ messages }) => change(messages, 3).then(() => ({ topic: 'x' })))
+  .addEdge(START, 'touch')
+
+const changing = new StateGraph(Chat)
   .addNode('fill', () => ({
     messages: Array.from({ length: 60 }, (_, index) => new AIMessage({ id: `m${index}`, content: `message ${index}` })),
   }))
@@ -144,6 +151,22 @@ describe('a view of a recorded run', () => {
         })
       }
     }
+  }
+
+  for (const durability of ['sync', 'async', 'exit']) {
+    test(`the last values are what is stored, also when an old message was changed in place (durability ${durability})`, async () => {
+      await server.serve('touching', touching)
+      const thread_id = newId()
+      for (const count of [60, 61]) {
+        const messages = Array.from({ length: count }, (_, index) => ({ role: 'user', content: 'hi', id: `m${index}` }))
+        const input = { messages: count === 60 ? messages : messages.slice(60) }
+        const { run } = await server.run('touching', { input, durability }, thread_id)
+        const values = (await server.events(run.run_id)).findLast(({ event }) => event === 'values')
+        const shown = JSON.parse(values?.data ?? '')
+        assert.equal(shown.messages[3].content, `changed 3 of ${count}`)
+        assert.deepEqual(shown.messages, wire(await stored(server.db, thread_id)).messages)
+      }
+    })
   }
 
   test('shows legacy messages as they grow, and whole when they are in the state', async () => {
