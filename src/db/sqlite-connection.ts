@@ -79,6 +79,7 @@ export class SqliteConnection {
       for (const row of statement.rows) prepared.run(...statement.columns.map(column => row[column] as Value))
       return []
     }
+    if (statement.unread) return [] // a lock, and there is one writer
     return this.#prepare(statement.sql).all(...(statement.values as Value[])) as Record<string, Value>[]
   }
 
