@@ -54,10 +54,11 @@ const GIVEN = [...COLUMNS, 'replaced_run_id'] as const
 const NEXT_SEQ = `coalesce((select max(top) from (
   select max(seq) as top from messages where messages.thread_id = said.thread_id
   union all select last_message_seq from threads where threads.thread_id = said.thread_id) known), 0)`
+// The sign keeps SQLite from looking through the whole thread in the order of seq.
 const IS_NEWS = `said.content is distinct from (
   select case when messages.run_id = said.replaced_run_id then null else content end from messages
   where messages.thread_id = said.thread_id and messages.message_id = said.message_id
-  order by seq desc limit 1)`
+  order by +seq desc limit 1)`
 
 const TARGET = `insert into messages (${COLUMNS.join(', ')}, seq, created_at)
   select ${COLUMNS.map(column => `said.${column}`).join(', ')}`

@@ -35,6 +35,8 @@ interface DriveOptions {
   /** Die after so many commits; at the latest when everything but the ending is stored. */
   commits?: number
   stop?: AbortSignal
+  /** What a process that goes on has in memory. */
+  cache?: StateCache
 }
 
 export class TestServer {
@@ -48,10 +50,11 @@ export class TestServer {
     this.texts = new StateTexts(db)
   }
 
-  static async open(url: string): Promise<TestServer> {
+  /** `watch`: what the server sees of its database. */
+  static async open(url: string, watch = (db: Database) => db): Promise<TestServer> {
     const db = await openDatabase(url, { inline: true })
     await migrate(db)
-    return new TestServer(db)
+    return new TestServer(watch(db))
   }
 
   async close() {
@@ -91,7 +94,7 @@ export class TestServer {
   }
 
   /** Drives a claimed run to its end, with nothing in memory that an earlier attempt left. */
-  async drive(claimed: ClaimedRun, { commits, stop }: DriveOptions = {}): Promise<Driven> {
+  async drive(claimed: ClaimedRun, { commits, stop, cache = new StateCache() }: DriveOptions = {}): Promise<Driven> {
     const db = new MortalDatabase(this.db, commits)
     const log = new EventLog(db, new LocalBus())
     const lost = new AbortController()
@@ -100,7 +103,7 @@ export class TestServer {
       db,
       graphs: this.graphs,
       storeOf: () => this.store,
-      cache: new StateCache(),
+      cache,
       texts: new StateTexts(db),
       limits: LIMITS,
       tracing: [],
