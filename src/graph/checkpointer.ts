@@ -146,6 +146,7 @@ export class Checkpointer extends BaseCheckpointSaver {
       // Before a graph's first step nothing can have changed in place what was read.
       if (inherited && (metadata.source === 'input' || !state.knows(inherited))) {
         channels[channel] = inherited
+        state.inherit(place.checkpoint_ns, value, inherited)
         continue
       }
       const { entry, writes: rows } = state.store(place.checkpoint_ns, channel, value)

@@ -134,8 +134,14 @@ export class Lists {
     }
   }
 
-  isHeld(list_id: string): boolean {
-    return [...this.#held.keys()].some(list => list.list_id === list_id)
+  /** Of what a reference stands for; undefined where that is not held. */
+  bytesOf([, list_id, length]: ListRef): number | undefined {
+    return this.#list(list_id, length)?.bytes(length)
+  }
+
+  #list(list_id: string, length = 0): KnownList | undefined {
+    for (const list of this.#held.keys()) if (list.list_id === list_id && list.items.length >= length) return list
+    return undefined
   }
 
   holds(holder: string): boolean {
@@ -144,7 +150,7 @@ export class Lists {
 
   /** How many items of another list a held one begins with: those up to where it forked from it. */
   sharedWith(list_id: string, [, other_id, length]: ListRef): number {
-    const chain = [...this.#held.keys()].find(list => list.list_id === list_id)?.chain ?? []
+    const chain = this.#list(list_id)?.chain ?? []
     const other = chain.findIndex(link => link.list_id === other_id)
     const next = chain[other + 1]
     return other < 0 || !next ? 0 : Math.min(length, next.from)

@@ -132,9 +132,19 @@ export class StateWriter {
   /** A channel's value in a checkpoint, which the events of the step show as it is stored here. */
   store(checkpoint_ns: string, channel: string, value: unknown): Interned {
     const interned = this.#entry(checkpoint_ns, channel, value)
-    const stored = { ...interned, writes: [], checkpoint_ns }
-    if (typeof value === 'object' && value !== null) this.#stored.set(value, stored)
+    this.#show(checkpoint_ns, value, interned)
     return interned
+  }
+
+  /** As `store`, of a value that nothing can have changed since it was read as this entry. */
+  inherit(checkpoint_ns: string, value: unknown, entry: Entry) {
+    const bytes = this.#bytesOf(entry)
+    if (bytes !== undefined) this.#show(checkpoint_ns, value, { entry, bytes })
+  }
+
+  #show(checkpoint_ns: string, value: unknown, { entry, bytes }: Pick<Interned, 'entry' | 'bytes'>) {
+    if (typeof value !== 'object' || value === null) return
+    this.#stored.set(value, { entry, bytes, writes: [], checkpoint_ns })
   }
 
   #storedAs(checkpoint_ns: string, value: unknown): Interned | undefined {
@@ -170,8 +180,13 @@ export class StateWriter {
 
   /** Whether this writer knows what an entry stands for, so that `entry` notices a change made in place. */
   knows(entry: Entry): boolean {
-    if (entry[0] === 'v') return true
-    return entry[0] === 'l' ? this.#lists.isHeld(entry[1]) : this.#blobs.has(entry[1])
+    return this.#bytesOf(entry) !== undefined
+  }
+
+  /** Of the JSON that an entry stands for; undefined where this writer does not know it. */
+  #bytesOf(entry: Entry): number | undefined {
+    if (entry[0] === 'v') return Buffer.byteLength(entry[1])
+    return entry[0] === 'l' ? this.#lists.bytesOf(entry) : this.#blobs.get(entry[1])?.bytes
   }
 
   /** Makes a stored list known as a channel's. `tail`: its length in the database, undefined if it may not be extended. */
