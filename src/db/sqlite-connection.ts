@@ -6,6 +6,9 @@ import { isBulk, Outage, type Statement, type Steps, type Value } from './databa
 import { jsonContains } from './dialect.ts'
 
 const STATEMENT_CACHE = 500
+/** How long a statement waits for another connection. */
+const BUSY_TIMEOUT_MS = 15_000
+const BUSY = 5
 /** BUSY, LOCKED, NOMEM, READONLY, IOERR, FULL, CANTOPEN, PROTOCOL. */
 const OUTAGES = new Set([5, 6, 7, 8, 10, 13, 14, 15])
 
@@ -24,10 +27,10 @@ export class SqliteConnection {
   readonly #statements = new Map<string, StatementSync>()
 
   constructor(path: string, { sync = 'full', readOnly = false, vectors = false }: ConnectionOptions) {
-    this.#db = new DatabaseSync(path, { timeout: 15_000, readOnly, allowExtension: vectors })
+    this.#db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS, readOnly, allowExtension: vectors })
     if (vectors) loadVectors(this.#db)
     this.#begin = readOnly ? 'begin' : 'begin immediate'
-    if (!readOnly) this.#db.exec(`pragma journal_mode = wal; pragma synchronous = ${sync}`)
+    if (!readOnly) this.#writeAhead(sync)
     this.#db.exec('pragma foreign_keys = on; pragma cache_size = -65536; pragma temp_store = memory')
     this.#db.function('now_ms', () => Date.now())
     this.#db.function('now_iso', () => new Date().toISOString())
@@ -49,6 +52,18 @@ export class SqliteConnection {
 
   close() {
     this.#db.close()
+  }
+
+  /** Of those who switch one file at the same time SQLite lets all but one fail at once, whatever its timeout. */
+  #writeAhead(sync: 'full' | 'normal') {
+    for (const until = Date.now() + BUSY_TIMEOUT_MS; ; ) {
+      try {
+        return this.#db.exec(`pragma journal_mode = wal; pragma synchronous = ${sync}`)
+      } catch (error) {
+        if ((error as { errcode?: number }).errcode !== BUSY || Date.now() > until) throw error
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10)
+      }
+    }
   }
 
   #attempt(job: () => Steps<unknown>): Outcome {

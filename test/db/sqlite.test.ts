@@ -6,6 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { Worker } from 'node:worker_threads'
 import sql from 'sql-template-tag'
 import { isRefused, openDatabase, ping } from '../../src/db/database.ts'
 import { lockSqliteFile, openSqliteReadOnly } from '../../src/db/sqlite.ts'
@@ -51,6 +52,18 @@ describe('sqlite', () => {
     await reader.close()
     await db.close()
     release()
+  })
+
+  test('a new file may be opened by many at once', async () => {
+    const [threads, arrived] = [3, new Int32Array(new SharedArrayBuffer(4))]
+    const files = Array.from({ length: 150 }, (_, index) => join(folder, `new-${index}.db`))
+    const opening = Array.from({ length: threads }, async () => {
+      const thread = new Worker(new URL('./opening-thread.ts', import.meta.url), {
+        workerData: { files, threads, arrived },
+      })
+      return (await once(thread, 'message'))[0]
+    })
+    assert.deepEqual(await Promise.all(opening), [[], [], []])
   })
 
   test('arguments that cannot travel to the thread are refused and harm nobody else', async () => {
