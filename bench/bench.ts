@@ -37,7 +37,7 @@ const SIZES: cases.Sizes = {
   flood: 2000,
   clients: 50,
   tokens: 200,
-  streams: 128,
+  streams: 512,
   slow: 300,
   slow_tokens: 100,
   slow_rate: 50,
