@@ -6,8 +6,9 @@ import { compare, eventRows, type Head, lockHeads, type Slice, write } from '../
 import { childrenCancelled } from './child-keys.ts'
 import type { ClaimedRun, Interrupt, Wait } from './executor.ts'
 import { eraseMessages } from './messages.ts'
+import { type StartedOn, startedOn } from './new-run.ts'
 import type { CancelAction, Run, RunStatus } from './runs.ts'
-import { eraseThread, refreshed, refreshThread, type Thread } from './threads.ts'
+import { eraseThread, leased, refreshed, refreshThread, type Thread } from './threads.ts'
 import { announceEnd } from './webhooks.ts'
 
 export interface ClaimOptions {
@@ -17,7 +18,6 @@ export interface ClaimOptions {
 }
 
 type HeadedRun = Run & Pick<Head, 'attempt' | 'last_seq'>
-type Startable = Pick<HeadedRun, 'run_id' | 'thread_id' | 'crashes' | 'attempt' | 'last_seq'>
 
 export interface Claim extends ClaimOptions {
   limit: number
@@ -37,7 +37,7 @@ export const claimRuns = transition(import.meta.url, 'claimRuns', function* (arg
   for (const { thread_id } of threads) {
     const started = yield* startNext(thread_id, args)
     if (started) claimed.push(started)
-    yield* refreshThread(thread_id)
+    else yield* refreshThread(thread_id)
   }
   return claimed
 })
@@ -112,29 +112,23 @@ function* claimRun(run: HeadedRun, args: Claim): Steps<ClaimedRun | 'ended' | un
   return { ...(yield* startRun({ ...run, crashes }, args)), taken_over: true }
 }
 
-interface StartedOn extends Pick<Thread, 'interrupts'> {
-  has_state: number
-}
-
 /** Makes a run this worker's: a new attempt, a lease, and the `metadata` event that opens the attempt in the log. */
-export function* startRun(run: Startable, { worker_id, lease_ms }: ClaimOptions): Steps<ClaimedRun> {
+function* startRun(run: HeadedRun, { worker_id, lease_ms }: ClaimOptions): Steps<ClaimedRun> {
   const { run_id, thread_id, crashes } = run
   const head = yield* openAttempt(run, 'metadata', { run_id, attempt: crashes + 1 })
-  yield sql`update threads set due_at = now_ms() + ${lease_ms} where thread_id = ${thread_id}`
+  yield leased(thread_id, lease_ms)
   const { interrupts, has_state, ...started } = (yield* first<Run & StartedOn>(sql`
     update runs set status = 'running', worker_id = ${worker_id}, crashes = ${crashes}, updated_at = now_iso(),
       started_at = coalesce(started_at, now_iso()),
       base_seq = coalesce(base_seq, (select last_thread_seq from threads where thread_id = ${thread_id}))
     where run_id = ${run_id}
-    returning *, (select interrupts from threads where thread_id = ${thread_id}) as interrupts,
-      case when exists (select 1 from checkpoints where thread_id = ${thread_id}) then 1 else 0 end as has_state`)) as Run &
-    StartedOn
+    returning *, ${startedOn(thread_id)}`)) as Run & StartedOn
   return { run: started, ...head, interrupts, has_state: has_state === 1 }
 }
 
 /** Raises a run's attempt, which fences whoever wrote it before, and writes the event that says so. */
 function* openAttempt(
-  { run_id, attempt, last_seq }: Startable,
+  { run_id, attempt, last_seq }: HeadedRun,
   event: string,
   data: Record<string, unknown>,
 ): Steps<Pick<ClaimedRun, 'attempt' | 'last_seq' | 'opening'>> {
@@ -246,7 +240,6 @@ export const finishRun = transition(import.meta.url, 'finishRun', function* (arg
   )
   if (waiting) return { ...finished, yielded: true }
   const next = yield* startNext(thread_id, claim)
-  if (next) yield* refreshThread(thread_id)
   return { ...finished, ...(next && { next }) }
 })
 

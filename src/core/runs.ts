@@ -12,26 +12,18 @@ import sql, { empty, join, raw } from 'sql-template-tag'
 import { all, first, type Steps, transition } from '../db/database.ts'
 import { type Filter, type Guarded, makerOf } from './access.ts'
 import { type Assistant, findUsableAssistant } from './assistants.ts'
-import { type ClaimOptions, endRun, eraseRun, KEY_LIFETIME_MS, startRun } from './claims.ts'
+import { type ClaimOptions, endRun, eraseRun, KEY_LIFETIME_MS } from './claims.ts'
 import { RunloomError } from './errors.ts'
 import type { ClaimedRun } from './executor.ts'
 import { jsonText } from './json.ts'
 import { predecessorOf } from './lineage.ts'
+import { insertRun, type NewRun } from './new-run.ts'
 import { checkQuestions } from './questions.ts'
 import { type QueueLimits, refuseFullQueue, refuseLongQueue } from './queue.ts'
 import { merge, type RunConfig, threadConfig } from './run-config.ts'
 import { andThreadAllowed, findRun, type RunKey } from './run-keys.ts'
 import { type FromCheckpoint, refuseUnknownCheckpoint } from './states.ts'
-import {
-  getThread,
-  insertThread,
-  lockThread,
-  refreshed,
-  refreshThread,
-  type Thread,
-  type ThreadKey,
-  type Ttl,
-} from './threads.ts'
+import { getThread, insertThread, lockThread, refreshThread, type Thread, type ThreadKey, type Ttl } from './threads.ts'
 import type { User } from './users.ts'
 
 export type RunStatus = 'pending' | 'running' | 'success' | 'error' | 'timeout' | 'interrupted'
@@ -130,27 +122,26 @@ export const createRun = transition(import.meta.url, 'createRun', function* (arg
   if (startsNow) yield* checkQuestions(args, thread)
   const claim = startsNow ? args.claim : undefined
   if (total !== undefined && args.claim && !claim) queued = yield* refuseFullQueue(total)
+  const { assistant_id, graph_id } = assistant
   const position = thread.last_position + 1
-  const kwargs = jsonText({ ...args.kwargs, config, context })
-  const { run_id } = args
-  const predecessor = yield* predecessorOf(args, thread)
-  yield sql`
-    insert into runs (run_id, thread_id, position, kind, assistant_id, status, metadata, kwargs, multitask_strategy,
-      follow_up_to_run_id, created_at, updated_at, not_before, crashes, auth_user)
-    values (${run_id}, ${thread.thread_id}, ${position}, 'graph', ${assistant.assistant_id}, 'pending',
-      ${jsonText(metadata)}, ${kwargs}, ${args.multitask_strategy}, ${predecessor}, now_iso(), now_iso(),
-      now_ms() + ${args.after_ms}, 0, ${args.auth_user ?? null})`
-  yield sql`insert into run_heads (run_id, attempt, last_seq, ended) values (${run_id}, 0, 0, 0)`
-  yield sql`
-    update threads set last_position = ${position}, config = ${threadConfig(args, thread)},
-      ${args.if_not_exists === 'temporary' ? empty : sql`hidden = 0,`}
-      metadata = ${jsonText({ ...JSON.parse(thread.metadata), graph_id: assistant.graph_id, assistant_id: assistant.assistant_id })}
-    where thread_id = ${thread.thread_id}`
-  const fresh = { run_id, thread_id: thread.thread_id, crashes: 0, attempt: 0, last_seq: 0 }
-  const claimed = claim && (yield* startRun(fresh, claim))
-  yield refreshed(thread.thread_id)
-  const made = { run: claimed?.run ?? (yield* findRun({ run_id })), repeated: false, superseded }
-  return { ...made, ...(claimed && { claimed }), ...(queued !== undefined && { queued }) }
+  const row: NewRun = {
+    run_id: args.run_id,
+    thread_id: thread.thread_id,
+    position,
+    kind: 'graph',
+    assistant_id,
+    metadata: jsonText(metadata),
+    kwargs: jsonText({ ...args.kwargs, config, context }),
+    multitask_strategy: args.multitask_strategy,
+    follow_up_to_run_id: yield* predecessorOf(args, thread),
+    auth_user: args.auth_user ?? null,
+    after_ms: args.after_ms,
+  }
+  const place = sql`last_position = ${position}, config = ${threadConfig(args, thread)},
+    ${args.if_not_exists === 'temporary' ? empty : sql`hidden = 0,`}
+    metadata = ${jsonText({ ...JSON.parse(thread.metadata), graph_id, assistant_id })},`
+  const made = yield* insertRun(row, place, claim)
+  return { ...made, repeated: false, superseded, ...(queued !== undefined && { queued }) }
 })
 
 interface CreateRuns {

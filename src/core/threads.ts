@@ -1,6 +1,6 @@
 // Threads own runs and checkpoints; one run of a thread executes at a time. Their table, and the rules that every
 // transition on a thread shares: lock the thread first, refresh its status and due time last.
-import sql, { type Sql } from 'sql-template-tag'
+import sql, { empty, type Sql } from 'sql-template-tag'
 import { all, first, type Steps, transition } from '../db/database.ts'
 import { andAllowed, type Filter, type Guarded, makerOf } from './access.ts'
 import { RunloomError } from './errors.ts'
@@ -166,17 +166,28 @@ export function* refreshThread(thread_id: string): Steps<boolean> {
   return thread?.busy === 1
 }
 
-/** The update behind it, for a thread that has a run in flight. */
-export function refreshed(thread_id: string): Sql {
+/** The update behind it, for a thread that has a run in flight. `changes`: of other columns, a comma after each. */
+export function refreshed(thread_id: string, changes = empty): Sql {
   const running = sql`exists (select 1 from runs where thread_id = ${thread_id} and status = 'running')`
   const pending = sql`exists (select 1 from runs where thread_id = ${thread_id} and status = 'pending')`
-  return sql`
-    update threads set updated_at = now_iso(), expires_at = now_ms() + cast(ttl_minutes * 60000 as bigint),
-      status = case when ${running} or ${pending} then 'busy' else resting_status end,
+  return used(
+    thread_id,
+    sql`${changes} status = case when ${running} or ${pending} then 'busy' else resting_status end,
       due_at = case when ${running} then due_at
         else (select case when earliest > turn_at then earliest else turn_at end from (
           select min(not_before) as earliest from runs where thread_id = ${thread_id} and status = 'pending') as queue
-          where earliest is not null) end
+          where earliest is not null) end`,
+  )
+}
+
+/** The same for a thread whose run starts now, under a lease. */
+export function leased(thread_id: string, lease_ms: number, changes = empty): Sql {
+  return used(thread_id, sql`${changes} status = 'busy', due_at = now_ms() + ${lease_ms}`)
+}
+
+function used(thread_id: string, changes: Sql): Sql {
+  return sql`
+    update threads set updated_at = now_iso(), expires_at = now_ms() + cast(ttl_minutes * 60000 as bigint), ${changes}
     where thread_id = ${thread_id}`
 }
 

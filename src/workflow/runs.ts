@@ -2,13 +2,14 @@
 // Their statuses on the wire are a total map of a run's.
 import sql, { empty } from 'sql-template-tag'
 import { andAllowed, type Guarded, makerOf } from '../core/access.ts'
-import { type ClaimOptions, startRun } from '../core/claims.ts'
+import type { ClaimOptions } from '../core/claims.ts'
 import { RunloomError } from '../core/errors.ts'
 import type { ClaimedRun } from '../core/executor.ts'
 import { jsonText } from '../core/json.ts'
+import { insertRun, type NewRun } from '../core/new-run.ts'
 import { type QueueLimits, refuseFullQueue } from '../core/queue.ts'
 import { earlierRun, type Run } from '../core/runs.ts'
-import { insertThread, lockThread, refreshed, refreshThread } from '../core/threads.ts'
+import { insertThread, lockThread, refreshThread } from '../core/threads.ts'
 import { all, first, type Steps, transition } from '../db/database.ts'
 import type { WorkflowRequest } from './execution.ts'
 import { unanswered } from './llm.ts'
@@ -57,19 +58,22 @@ export const createWorkflowRun = transition(
     if (session_id !== undefined) yield* findSession({ owner, session_id })
     yield* keepPlan.steps({ owner, plan_hash, text })
     yield* insertThread({ thread_id, metadata: jsonText(args.metadata), owner: makerOf(args.allowed), hidden: 1 })
-    yield sql`
-      insert into runs (run_id, thread_id, position, kind, assistant_id, status, metadata, kwargs, multitask_strategy,
-        created_at, updated_at, not_before, crashes, auth_user)
-      values (${run_id}, ${thread_id}, 1, 'workflow', '', 'pending', ${jsonText({ plan_hash })}, ${jsonText(request)},
-        'enqueue', now_iso(), now_iso(), now_ms(), 0, ${args.auth_user})`
-    yield sql`insert into run_heads (run_id, attempt, last_seq, ended) values (${run_id}, 0, 0, 0)`
-    yield sql`update threads set last_position = 1 where thread_id = ${thread_id}`
-    const fresh = { run_id, thread_id, crashes: 0, attempt: 0, last_seq: 0 }
-    const claimed = claim ? yield* startRun(fresh, claim) : undefined
-    yield refreshed(thread_id)
-    const run = claimed?.run ?? (yield* findRun({ run_id }))
+    const row: NewRun = {
+      run_id,
+      thread_id,
+      position: 1,
+      kind: 'workflow',
+      assistant_id: '',
+      metadata: jsonText({ plan_hash }),
+      kwargs: jsonText(request),
+      multitask_strategy: 'enqueue',
+      follow_up_to_run_id: null,
+      auth_user: args.auth_user,
+      after_ms: 0,
+    }
+    const made = yield* insertRun(row, sql`last_position = 1,`, claim)
     const counted = queued === undefined ? {} : { queued }
-    return { run, status: 'running', ...(claimed && { claimed }), repeated: false, ...counted }
+    return { ...made, status: 'running', repeated: false, ...counted }
   },
 )
 
