@@ -5,19 +5,16 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
 import { openDatabase } from '../db/database.ts'
 import { type Renewal, renewLeases } from './claims.ts'
-import { type LeaseNews, type LeaseReport, type LeaseThread, monotonicMs } from './leases.ts'
+import { LeaseBoard } from './lease-board.ts'
+import { type LeaseReport, type LeaseThread, monotonicMs } from './leases.ts'
 
-const { url, door, lease_ms, ticks, hung_ms } = workerData as LeaseThread
+const { url, door, lease_ms, board, ticks, hung_ms } = workerData as LeaseThread
 const port = parentPort as NonNullable<typeof parentPort>
-const held = new Map<string, Renewal>()
+const held = new LeaseBoard(board)
 const stopping = new AbortController()
 const db = await openDatabase(url, { inline: true, door, connections: 1, timeout_ms: lease_ms / 3 })
 
-port.on('message', (message: LeaseNews | 'close') => {
-  if (message === 'close') return stopping.abort()
-  for (const run_id of message.remove) held.delete(run_id)
-  for (const run of message.add) held.set(run.run_id, run)
-})
+port.on('message', () => stopping.abort()) // it is told one thing: to close
 
 let asked_at = monotonicMs()
 let ticked = { count: -1, at: asked_at }
@@ -28,8 +25,9 @@ while (!stopping.signal.aborted) {
   asked_at = monotonicMs()
   const count = Atomics.load(ticks, 0)
   if (count !== ticked.count) ticked = { count, at: asked_at }
-  if (stopping.signal.aborted || held.size === 0 || asked_at - ticked.at > hung_ms) continue
-  await renew([...held.values()])
+  if (stopping.signal.aborted || asked_at - ticked.at > hung_ms) continue
+  const runs = held.read()
+  if (runs.length > 0) await renew(runs)
 }
 await db.close()
 port.close()

@@ -3,12 +3,7 @@
 import { extname } from 'node:path'
 import { type MessagePort, Worker as Thread } from 'node:worker_threads'
 import type { Renewal, Renewed } from './claims.ts'
-
-/** What the renewing thread is told: the runs to renew no more, and then those to renew. */
-export interface LeaseNews {
-  remove: string[]
-  add: Renewal[]
-}
+import { LeaseBoard } from './lease-board.ts'
 
 /** What the renewing thread tells: of the runs it asked for, those that are still ours. */
 export interface LeaseReport {
@@ -29,6 +24,8 @@ export interface LeaseThread {
   url: string
   door: MessagePort | undefined
   lease_ms: number
+  /** The memory of the board with what is to be renewed. */
+  board: SharedArrayBuffer
   /** Counts the turns of the main loop. */
   ticks: Int32Array
   /** Without a turn for so long the main loop hangs, and nothing is renewed any more. */
@@ -57,8 +54,7 @@ export class Leases {
   readonly #ticks = new Int32Array(new SharedArrayBuffer(4))
   readonly #timer: NodeJS.Timeout
   readonly #held = new Map<string, { attempt: number; deadline: number }>()
-  /** What the thread has not been told yet. */
-  #news: LeaseNews = { remove: [], add: [] }
+  readonly #board = new LeaseBoard()
   #ticked = monotonicMs()
   #lag_ms = 0
 
@@ -81,13 +77,12 @@ export class Leases {
   /** Holds a lease that was asked for at `asked_at` (monotonicMs). */
   add(run_id: string, attempt: number, asked_at: number) {
     this.#held.set(run_id, { attempt, deadline: this.#deadline(asked_at) })
-    // Before the run can block this loop, and together with others that start in this moment.
-    if (this.#news.add.push({ run_id, attempt }) === 1) queueMicrotask(() => this.#tell())
+    this.#board.add({ run_id, attempt })
   }
 
-  /** The thread hears of it in time to renew it once more at most, which then finds no such run. */
   remove(run_id: string) {
-    if (this.#held.delete(run_id)) this.#news.remove.push(run_id)
+    this.#held.delete(run_id)
+    this.#board.remove(run_id)
   }
 
   async close() {
@@ -106,26 +101,18 @@ export class Leases {
       url: this.#url,
       door,
       lease_ms: this.#lease_ms,
+      board: this.#board.memory,
       ticks: this.#ticks,
       hung_ms: HUNG_MS,
     }
     const transferList = door ? [door] : []
     const thread = new Thread(new URL(`./lease-thread${extname(here)}`, here), { workerData, transferList })
-    this.#news = { remove: [], add: [...this.#held].map(([run_id, { attempt }]) => ({ run_id, attempt })) }
     thread.on('message', (report: LeaseReport) => this.#hear(report))
     thread.on('error', error => this.#listener.failed(error))
     thread.on('exit', () => {
       if (!this.#closed) setTimeout(() => this.#restart(), this.#lease_ms / 10).unref()
     })
     return thread
-  }
-
-  /** Tells the thread what is new, at each tick at the latest. */
-  #tell() {
-    const { remove, add } = this.#news
-    if (this.#closed || remove.length + add.length === 0) return
-    this.#thread.postMessage(this.#news)
-    this.#news = { remove: [], add: [] }
   }
 
   #restart() {
@@ -153,7 +140,6 @@ export class Leases {
     this.#lag_ms = this.#lateness(now)
     this.#ticked = now
     Atomics.add(this.#ticks, 0, 1)
-    this.#tell()
     // After a pause of this loop the thread's reports come first: they may have kept what looks overdue.
     setImmediate(() => {
       for (const [run_id, { deadline }] of this.#held) if (monotonicMs() > deadline) this.#lose(run_id)
@@ -166,7 +152,6 @@ export class Leases {
 
   #lose(run_id: string) {
     this.remove(run_id)
-    this.#tell() // at once: a lease that nobody watches must not be renewed
     this.#listener.lost(run_id)
   }
 }

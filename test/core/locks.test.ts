@@ -6,7 +6,8 @@ import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
 import { Worker as Thread } from 'node:worker_threads'
 import pg from 'pg'
 import { renewLeases, sweep } from '../../src/core/claims.ts'
-import type { LeaseNews, LeaseReport, LeaseThread } from '../../src/core/leases.ts'
+import { LeaseBoard } from '../../src/core/lease-board.ts'
+import type { LeaseReport, LeaseThread } from '../../src/core/leases.ts'
 import { createDatabase, dropDatabase } from '../support/postgres.ts'
 import { begin, type Core, claim, create, finish, openCore, statusOf, until } from './harness.ts'
 
@@ -66,9 +67,10 @@ describe('while a transaction holds a thread on postgres', () => {
     await holder.query('lock table runs in access exclusive mode')
     const lease_ms = 18_000
     const ticks = new Int32Array(new SharedArrayBuffer(4))
-    const workerData: LeaseThread = { url, door: undefined, lease_ms, ticks, hung_ms: 120_000 }
+    const board = new LeaseBoard()
+    board.add({ run_id: run.run_id, attempt })
+    const workerData: LeaseThread = { url, door: undefined, lease_ms, ticks, hung_ms: 120_000, board: board.memory }
     const thread = new Thread(new URL('../../src/core/lease-thread.ts', import.meta.url), { workerData })
-    thread.postMessage({ remove: [], add: [{ run_id: run.run_id, attempt }] } satisfies LeaseNews)
     const asked = new Map<unknown, number>()
     await until(async () => {
       const waiting = await core.sql`

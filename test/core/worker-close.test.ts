@@ -8,7 +8,8 @@ import { text } from 'node:stream/consumers'
 import { after, before, beforeEach, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker as Thread } from 'node:worker_threads'
-import type { LeaseNews, LeaseThread } from '../../src/core/leases.ts'
+import { LeaseBoard } from '../../src/core/lease-board.ts'
+import type { LeaseThread } from '../../src/core/leases.ts'
 import { cancelRun } from '../../src/core/runs.ts'
 import { LocalBus } from '../../src/events/bus.ts'
 import { FlakyDatabase, numbers } from '../events/support.ts'
@@ -218,11 +219,19 @@ forEachDatabase('a worker that ends', open => {
   test('renewing ends when the main loop has not turned for too long, and goes on when it turns', async () => {
     const { run, attempt } = await begin(core)
     const ticks = new Int32Array(new SharedArrayBuffer(4))
-    const workerData: LeaseThread = { url: core.url, door: undefined, lease_ms: 300, ticks, hung_ms: 500 }
+    const board = new LeaseBoard()
+    board.add({ run_id: run.run_id, attempt })
+    const workerData: LeaseThread = {
+      url: core.url,
+      door: undefined,
+      lease_ms: 300,
+      ticks,
+      hung_ms: 500,
+      board: board.memory,
+    }
     const thread = new Thread(new URL('../../src/core/lease-thread.ts', import.meta.url), { workerData })
     let reports = 0
     thread.on('message', () => reports++)
-    thread.postMessage({ remove: [], add: [{ run_id: run.run_id, attempt }] } satisfies LeaseNews)
     await until(() => reports > 0, 'it renews')
     await until(async () => {
       const before = reports
