@@ -9,8 +9,8 @@ export type Value = string | number | null
 export type Row = Record<string, Value>
 
 /**
- * One statement for many rows: `each` runs once a row on SQLite (`?` per column); `all` runs once on Postgres with one
- * array per column (`$1::text[]`).
+ * One statement for many rows: `each` runs once a row on SQLite (`?` per column), and on Postgres for a row alone, because it
+ * is planned sooner; `all` runs once there for several, with one array per column (`$1::text[]`).
  */
 export interface Bulk {
   each: string

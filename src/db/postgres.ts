@@ -1,6 +1,6 @@
 // Postgres as a Database: a transition is driven over one pooled connection. Only statements that return rows are waited
-// for: the others are on their way with the next one. Statements are unnamed and no session state is used, so a
-// transaction-mode pooler may stand between.
+// for: the others are on their way with the next one. What is asked again and again is prepared, as long as nothing
+// between here and there minds; no other session state is used, so a transaction-mode pooler may stand between.
 import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
@@ -15,6 +15,7 @@ import {
   type Statement,
   type Transition,
 } from './database.ts'
+import { isMisprepared, PreparedNames } from './prepared.ts'
 
 /** Serialization failure, deadlock, lock not available: the transaction did nothing and may run again. */
 const RETRYABLE = new Set(['40001', '40P01', '55P03'])
@@ -38,6 +39,8 @@ class Postgres implements Database {
   readonly dialect = 'postgres'
   readonly #pool: pg.Pool
   readonly #running = new Set<Promise<unknown>>()
+  /** Undefined once something has minded. */
+  #names: PreparedNames | undefined = new PreparedNames()
   #closed = false
 
   constructor(url: string, connections: number, timeout_ms: number) {
@@ -78,9 +81,14 @@ class Postgres implements Database {
       const client = await this.#pool.connect().catch(cause => {
         throw new Outage(cause)
       })
-      const outcome = await attemptOn(client, transition, args)
+      const names = this.#names
+      const outcome = await attemptOn(client, transition, args, names)
       client.release(outcome.broken)
       if (!('error' in outcome)) return outcome.value
+      if (names && isMisprepared(outcome.error)) {
+        this.#names = undefined
+        continue
+      }
       const { code = '' } = outcome.error as { code?: string }
       if (outcome.outage) throw new Outage(outcome.error)
       if (!RETRYABLE.has(code) || attempt === ATTEMPTS) throw outcome.error
@@ -92,7 +100,12 @@ class Postgres implements Database {
 /** `broken`: the connection cannot be used again. `outage`: the server did not do what it was asked for. */
 type Attempt<T> = { value: T; broken: false } | { error: unknown; broken: boolean; outage: boolean }
 
-async function attemptOn<A, T>(client: pg.PoolClient, transition: Transition<A, T>, args: A): Promise<Attempt<T>> {
+async function attemptOn<A, T>(
+  client: pg.PoolClient,
+  transition: Transition<A, T>,
+  args: A,
+  names: PreparedNames | undefined,
+): Promise<Attempt<T>> {
   const { stream } = (client as unknown as { connection: { stream: Duplex } }).connection
   const sent: Promise<Row[]>[] = []
   /** What is sent before somebody waits travels in one write. */
@@ -101,7 +114,8 @@ async function attemptOn<A, T>(client: pg.PoolClient, transition: Transition<A, 
       stream.cork()
       process.nextTick(() => stream.uncork())
     }
-    const rows = client.query(text, values).then(result => result.rows)
+    const name = values && names?.of(text)
+    const rows = client.query({ text, ...(values && { values }), ...(name && { name }) }).then(result => result.rows)
     rows.catch(() => {}) // the first that failed is told, by `answered`
     sent.push(rows)
   }
@@ -126,6 +140,7 @@ async function attemptOn<A, T>(client: pg.PoolClient, transition: Transition<A, 
       }
       const statement = next.value
       if (!isBulk(statement)) send(statement.text, statement.values)
+      else if (statement.rows.length === 1) send(numbered(statement.each), arraysOf(statement).flat())
       else if (statement.rows.length > 0) send(statement.all, arraysOf(statement))
       rows = returnsRows(statement) ? await answered() : []
     }
@@ -137,6 +152,12 @@ async function attemptOn<A, T>(client: pg.PoolClient, transition: Transition<A, 
     )
     return { error, broken: !undone, outage: asking && isOverload(error) }
   }
+}
+
+/** With `$1` for `?`, in their order, or `?1`. */
+function numbered(each: string): string {
+  let count = 0
+  return each.replace(/\?(\d*)/g, (_, place) => `$${place || ++count}`)
 }
 
 function arraysOf({ columns, rows }: Bulk): unknown[][] {
