@@ -293,8 +293,7 @@ function* writeLast(thread_id: string, slice: Slice): Steps<{ run?: Written; lan
 
 /** Makes every lease end now: for the one process that holds a SQLite file and has just started. */
 export const voidLeases = transition(import.meta.url, 'voidLeases', function* (): Steps<void> {
-  yield sql`update threads set due_at = 0
-    where exists (select 1 from runs where runs.thread_id = threads.thread_id and status = 'running')`
+  yield sql`update threads set due_at = 0 where thread_id in (select thread_id from runs where status = 'running')`
 })
 
 /** Ends a run that is the caller's or nobody's, as a cancel's action or an ending says. The thread is locked. */

@@ -198,7 +198,7 @@ export const runOfMessage = transition(
     const { thread_id } = yield* getThread.steps(key)
     const said = yield* first<{ run_id: string }>(sql`
       select run_id from messages where thread_id = ${thread_id} and message_id = ${message_id}
-      order by seq desc limit 1`)
+      order by +seq desc limit 1`)
     return said?.run_id ?? null
   },
 )

@@ -11,6 +11,10 @@ export interface RunKey extends Guarded {
   thread_id?: string
 }
 
+/** For `from`: the runs that have not ended, by their own indexes, however many have. */
+export const runsInFlight = sql`(
+  select * from runs where status = 'running' union all select * from runs where status = 'pending') as runs`
+
 /** ` and …` for a query over runs. */
 export function andThreadAllowed(allowed: Filter | undefined): Sql {
   if (!allowed) return empty

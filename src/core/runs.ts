@@ -21,7 +21,7 @@ import { insertRun, type NewRun } from './new-run.ts'
 import { checkQuestions } from './questions.ts'
 import { type QueueLimits, refuseFullQueue, refuseLongQueue } from './queue.ts'
 import { merge, type RunConfig, threadConfig } from './run-config.ts'
-import { andThreadAllowed, findRun, type RunKey } from './run-keys.ts'
+import { andThreadAllowed, findRun, type RunKey, runsInFlight } from './run-keys.ts'
 import { type FromCheckpoint, refuseUnknownCheckpoint } from './states.ts'
 import { getThread, insertThread, lockThread, refreshThread, type Thread, type ThreadKey, type Ttl } from './threads.ts'
 import type { User } from './users.ts'
@@ -219,13 +219,13 @@ export interface CancelRun extends RunKey {
 }
 
 /** The ids of runs in flight that match, for cancelling many. */
-export const runsInFlight = transition(
+export const findRunsInFlight = transition(
   import.meta.url,
-  'runsInFlight',
+  'findRunsInFlight',
   function* (args: Guarded & { status?: string; thread_id?: string; run_ids?: string[] }): Steps<RunKey[]> {
     const { status, thread_id, run_ids, allowed } = args
     return yield* all<Required<RunKey>>(sql`
-      select run_id, thread_id from runs where status in ('pending', 'running') ${andThreadAllowed(allowed)}
+      select run_id, thread_id from ${runsInFlight} where true ${andThreadAllowed(allowed)}
       ${status === undefined ? empty : sql`and status = ${status}`}
       ${thread_id === undefined ? empty : sql`and thread_id = ${thread_id}`}
       ${run_ids === undefined ? empty : sql`and run_id in (${join(run_ids)})`}`)

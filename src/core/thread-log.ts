@@ -5,8 +5,9 @@ import { all, type Database, first, type Steps, transition, unlessOutage } from 
 import type { Bus } from '../events/bus.ts'
 import { Followers } from '../events/followers.ts'
 import { andAllowed } from './access.ts'
+import { runsInFlight } from './run-keys.ts'
 import type { Run } from './runs.ts'
-import { selectThread, type ThreadKey } from './threads.ts'
+import { selectThread, type Thread, type ThreadKey } from './threads.ts'
 
 /** A place in a thread's log. `done`: the run that ends there is known to have ended. */
 export interface ThreadCursor {
@@ -24,13 +25,16 @@ export const nextRun = transition(
   import.meta.url,
   'nextRun',
   function* ({ thread_id, allowed, seq, done }: ThreadCursor & ThreadKey): Steps<Next> {
-    const found = yield* first(
-      sql`select 1 as found from threads where thread_id = ${thread_id} ${andAllowed(allowed)}`,
+    const thread = yield* first<Pick<Thread, 'last_thread_seq'>>(
+      sql`select last_thread_seq from threads where thread_id = ${thread_id} ${andAllowed(allowed)}`,
     )
-    if (!found) return { found: false, run: undefined }
+    if (!thread) return { found: false, run: undefined }
+    const from = done ? seq + 1 : seq
+    // Behind all that have ended only one that has not can be.
+    const runs = from > thread.last_thread_seq ? runsInFlight : sql`runs`
     const run = yield* first<Run>(sql`
-      select runs.* from runs join run_heads on run_heads.run_id = runs.run_id
-      where thread_id = ${thread_id} and base_seq is not null and base_seq + last_seq >= ${done ? seq + 1 : seq}
+      select runs.* from ${runs} join run_heads on run_heads.run_id = runs.run_id
+      where thread_id = ${thread_id} and base_seq is not null and base_seq + last_seq >= ${from}
       order by base_seq limit 1`)
     return { found: true, run }
   },
@@ -42,19 +46,21 @@ export const endOfLog = transition(import.meta.url, 'endOfLog', function* (key: 
 > {
   const thread = yield* selectThread(key)
   if (!thread) return undefined
-  const last = yield* first<{ seq: number; ended: number }>(sql`
-    select base_seq + last_seq as seq, ended from runs join run_heads on run_heads.run_id = runs.run_id
+  const begun = yield* first<{ seq: number }>(sql`
+    select base_seq + last_seq as seq from ${runsInFlight} join run_heads on run_heads.run_id = runs.run_id
     where thread_id = ${key.thread_id} and base_seq is not null order by base_seq desc limit 1`)
-  if (last && !last.ended) return { seq: last.seq, done: false }
-  return { seq: Math.max(thread.last_thread_seq, last?.seq ?? 0), done: true }
+  return begun ? { ...begun, done: false } : { seq: thread.last_thread_seq, done: true }
 })
 
+interface Standing extends Pick<Thread, 'thread_id' | 'last_thread_seq'> {
+  running: string | null
+}
+
 /** What changes when a thread's next run begins, of many threads at once; threads that are gone are missing. */
-export const newestRuns = transition(import.meta.url, 'newestRuns', function* (thread_ids: string[]): Steps<
-  { thread_id: string; newest: number | null }[]
-> {
-  return yield* all<{ thread_id: string; newest: number | null }>(sql`
-    select thread_id, (select max(base_seq) from runs where runs.thread_id = threads.thread_id) as newest
+export const standings = transition(import.meta.url, 'standings', function* (thread_ids: string[]): Steps<Standing[]> {
+  return yield* all<Standing>(sql`
+    select thread_id, last_thread_seq,
+      (select run_id from runs where runs.thread_id = threads.thread_id and status = 'running') as running
     from threads where thread_id in (${join(thread_ids)})`)
 })
 
@@ -65,8 +71,8 @@ export class ThreadLog {
   constructor(db: Database, bus: Bus) {
     this.#db = db
     this.#followers = new Followers(bus, 'thread', async thread_ids => {
-      const rows = await db.run(newestRuns, thread_ids).catch(() => undefined)
-      return rows && new Map(rows.map(row => [row.thread_id, String(row.newest)]))
+      const rows = await db.run(standings, thread_ids).catch(() => undefined)
+      return rows && new Map(rows.map(({ thread_id, ...standing }) => [thread_id, Object.values(standing).join(' ')]))
     })
   }
 

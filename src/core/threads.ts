@@ -4,6 +4,7 @@ import sql, { empty, type Sql } from 'sql-template-tag'
 import { all, first, type Steps, transition } from '../db/database.ts'
 import { andAllowed, type Filter, type Guarded, makerOf } from './access.ts'
 import { RunloomError } from './errors.ts'
+import { runsInFlight } from './run-keys.ts'
 
 export interface Thread {
   thread_id: string
@@ -207,7 +208,7 @@ export function* eraseThread(thread_id: string): Steps<string[]> {
 /** A conflict while a run of the thread is in flight, which it names. The thread is locked. */
 export function* refuseInFlight(thread_id: string, what: 'updated' | 'deleted'): Steps<void> {
   const run = yield* first<{ run_id: string; status: string }>(sql`
-    select run_id, status from runs where thread_id = ${thread_id} and status in ('pending', 'running') limit 1`)
+    select run_id, status from ${runsInFlight} where thread_id = ${thread_id} limit 1`)
   if (!run) return
   throw new RunloomError(
     'conflict',

@@ -38,6 +38,7 @@ export const WORKFLOW_TABLES = `
     value text not null,
     primary key (scope_id, key)
   );
+  create index workflow_values_run on workflow_values (run_id) where run_id is not null;
 
   create table workflow_tasks (
     run_id text primary key references runs (run_id) on delete cascade,

@@ -63,7 +63,7 @@ export const readProgress = transition(
       select checkpoint_ns, checkpoint_id, task_id, run_id, channel,
         case when channel = ${INTERRUPT} then exact end as exact
       from checkpoint_writes
-      where thread_id = ${thread_id} and checkpoint_ns <> '' and channel in (${RESUME}, ${INTERRUPT})
+      where thread_id = ${thread_id} and checkpoint_ns > '' and channel in (${RESUME}, ${INTERRUPT})
         and (channel = ${INTERRUPT} or run_id in (${join([...runs, run_id])}))`)
     return { head, pending, nested }
   },

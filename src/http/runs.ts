@@ -5,7 +5,7 @@ import { RunloomError } from '../core/errors.ts'
 import { jsonText } from '../core/json.ts'
 import { removeRun, requestCancel } from '../core/run-requests.ts'
 import { searchRuns } from '../core/run-search.ts'
-import { getRun, listRuns, type Run, runsInFlight } from '../core/runs.ts'
+import { findRunsInFlight, getRun, listRuns, type Run } from '../core/runs.ts'
 import { flag, queryList } from '../protocol/common.ts'
 import * as protocol from '../protocol/runs.ts'
 import { type Accepted, accept, acceptBatch } from './accept.ts'
@@ -155,7 +155,7 @@ async function cancelMany(ports: Ports, c: Context): Promise<Response> {
     throw new RunloomError('invalid', 'body: give status (pending, running, all), or thread_id and run_ids')
   }
   const { allowed } = await permit(ports, c, 'threads:update', { thread_id, run_ids, action })
-  const runs = await ports.db.run(runsInFlight, {
+  const runs = await ports.db.run(findRunsInFlight, {
     allowed,
     ...(status && status !== 'all' && { status }),
     ...(thread_id && { thread_id }),

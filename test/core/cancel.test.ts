@@ -4,7 +4,7 @@ import { after, before, beforeEach, describe, test } from 'node:test'
 import { cancelledAmong } from '../../src/core/claims.ts'
 import { RunloomError } from '../../src/core/errors.ts'
 import { newId } from '../../src/core/ids.ts'
-import { type CancelAction, cancelRun, deleteRun, getRun, listRuns, runsInFlight } from '../../src/core/runs.ts'
+import { type CancelAction, cancelRun, deleteRun, findRunsInFlight, getRun, listRuns } from '../../src/core/runs.ts'
 import { createThread } from '../../src/core/threads.ts'
 import { appendSlices } from '../../src/events/log.ts'
 import { checkpointWrite } from '../events/support.ts'
@@ -268,7 +268,7 @@ forEachDatabase('stopping runs', open => {
     test('runs in flight are those that wait and those that execute', async () => {
       const [waiting, executing, ended] = [await create(core), await begin(core), await begin(core)]
       await finish(core, ended)
-      const found = async (args: object) => (await core.db.run(runsInFlight, args)).map(run => run.run_id).sort()
+      const found = async (args: object) => (await core.db.run(findRunsInFlight, args)).map(run => run.run_id).sort()
       assert.deepEqual(await found({}), [waiting.run.run_id, executing.run.run_id].sort())
       assert.deepEqual(await found({ status: 'running' }), [executing.run.run_id])
       assert.deepEqual(await found({ thread_id: waiting.run.thread_id }), [waiting.run.run_id])
