@@ -108,10 +108,7 @@ class MessageTop implements Print {
   readonly #usage_metadata: unknown
   readonly #artifact: unknown
   readonly #status: unknown
-  readonly #content_size: number
-  readonly #additional_kwargs_size: number
-  readonly #response_metadata_size: number
-  readonly #tool_calls_size: number
+  readonly #sizes: number
 
   constructor(message: Fields) {
     this.#content = message.content
@@ -123,34 +120,35 @@ class MessageTop implements Print {
     this.#usage_metadata = message.usage_metadata
     this.#artifact = message.artifact
     this.#status = message.status
-    this.#content_size = size(message.content)
-    this.#additional_kwargs_size = size(message.additional_kwargs)
-    this.#response_metadata_size = size(message.response_metadata)
-    this.#tool_calls_size = size(message.tool_calls)
+    this.#sizes = sizes(message)
   }
 
   matches(value: unknown): boolean {
     const message = value as Fields
     try {
       return (
-        same(message.content, this.#content) &&
-        same(message.id, this.#id) &&
-        same(message.name, this.#name) &&
-        same(message.additional_kwargs, this.#additional_kwargs) &&
-        same(message.response_metadata, this.#response_metadata) &&
-        same(message.tool_calls, this.#tool_calls) &&
-        same(message.usage_metadata, this.#usage_metadata) &&
-        same(message.artifact, this.#artifact) &&
-        same(message.status, this.#status) &&
-        size(message.content) === this.#content_size &&
-        size(message.additional_kwargs) === this.#additional_kwargs_size &&
-        size(message.response_metadata) === this.#response_metadata_size &&
-        size(message.tool_calls) === this.#tool_calls_size
+        message.content === this.#content &&
+        message.id === this.#id &&
+        message.name === this.#name &&
+        message.additional_kwargs === this.#additional_kwargs &&
+        message.response_metadata === this.#response_metadata &&
+        message.tool_calls === this.#tool_calls &&
+        message.usage_metadata === this.#usage_metadata &&
+        message.artifact === this.#artifact &&
+        message.status === this.#status &&
+        sizes(message) === this.#sizes
       )
     } catch {
       return false
     }
   }
+}
+
+/** Of what a message's top refers to, in one number, with 13 bits for each. */
+function sizes({ content, additional_kwargs, response_metadata, tool_calls }: Fields): number {
+  return (
+    size(content) + 2 ** 13 * size(additional_kwargs) + 2 ** 26 * size(response_metadata) + 2 ** 39 * size(tool_calls)
+  )
 }
 
 /** `Object.is`, quicker where the answer is mostly yes. */

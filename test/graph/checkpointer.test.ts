@@ -120,9 +120,12 @@ forEachDatabase('the checkpointer', open => {
         { length: count },
         (_, index) =>
           new AIMessage({
-            content: LONG,
+            content: [{ type: 'text', text: LONG }],
             id: `${index}`,
+            name: 'first',
+            additional_kwargs: { first: 1 },
             tool_calls: [{ name: 'tool', args: { deep: [1] }, id: 'call' }],
+            usage_metadata: { input_tokens: 1, output_tokens: 1, total_tokens: 2 } as never, // which its type leaves out
           }),
       )
       const config = { configurable: { thread_id } }
@@ -147,14 +150,39 @@ forEachDatabase('the checkpointer', open => {
       assert.deepEqual(calls[0]?.args, { deep: [1, 2] })
     })
 
-    it('at the top of an older one', async () => {
-      const messages = await change('older', 80, messages => {
-        ;(messages[3] as AIMessage).content = 'changed'
-        ;(messages[5] as AIMessage).additional_kwargs.note = 'new'
+    const changes: Record<string, (message: AIMessage) => void> = {
+      'another content': message => {
+        message.content = [{ type: 'text', text: 'changed' }]
+      },
+      'one more block of content': message => {
+        ;(message.content as { type: 'text'; text: string }[]).push({ type: 'text', text: 'more' })
+      },
+      'a name': message => {
+        message.name = 'other'
+      },
+      'one more of additional_kwargs': message => {
+        message.additional_kwargs.note = 'new'
+      },
+      'other additional_kwargs': message => {
+        message.additional_kwargs = { other: 1 }
+      },
+      'one more of response_metadata': message => {
+        message.response_metadata.note = 'new'
+      },
+      'one more tool call': message => {
+        message.tool_calls?.push({ name: 'other', args: {}, id: 'second' })
+      },
+      'its usage': message => {
+        Object.assign(message, { usage_metadata: { input_tokens: 1, output_tokens: 2, total_tokens: 3 } })
+      },
+    }
+    for (const [what, mutate] of Object.entries(changes)) {
+      it(`at the top of an older one: ${what}`, async () => {
+        const before = await change(`older ${what}`, 80, () => {})
+        const after = await change(`older too, ${what}`, 80, messages => mutate(messages[5] as AIMessage))
+        assert.notDeepEqual(after[5], before[5])
       })
-      assert.equal(messages[3]?.content, 'changed')
-      assert.deepEqual(messages[5]?.additional_kwargs, { note: 'new' })
-    })
+    }
 
     it('do not reach the next reader when nothing stored the change', async () => {
       const cache = new StateCache()
