@@ -115,7 +115,8 @@ async function attemptOn<A, T>(
       process.nextTick(() => stream.uncork())
     }
     const name = values && names?.of(text)
-    const rows = client.query({ text, ...(values && { values }), ...(name && { name }) }).then(result => result.rows)
+    const result = name ? client.query({ name, text, values }) : client.query(text, values)
+    const rows = result.then(({ rows }) => rows)
     rows.catch(() => {}) // the first that failed is told, by `answered`
     sent.push(rows)
   }
