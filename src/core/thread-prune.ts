@@ -39,13 +39,15 @@ interface Checkpoint {
   checkpoint_ns: string
   checkpoint_id: string
   parent_id: string | null
+  /** JSON, of those that belong to a task. */
+  metadata: string | null
 }
 
 /** Of a locked thread without runs in flight. */
 function* keepLatest({ thread_id, state }: Thread): Steps<void> {
   const checkpoints = yield* all<Checkpoint>(sql`
-    select checkpoint_ns, checkpoint_id, parent_id from checkpoints where thread_id = ${thread_id}
-    order by checkpoint_id`)
+    select checkpoint_ns, checkpoint_id, parent_id, case when checkpoint_ns like '%:%' then metadata end as metadata
+    from checkpoints where thread_id = ${thread_id} order by position`)
   const kept = new Set<Checkpoint>()
   for (const newest of latest(checkpoints)) {
     const ancestors = checkpoints.filter(({ checkpoint_ns }) => checkpoint_ns === newest.checkpoint_ns)
@@ -63,14 +65,12 @@ function* keepLatest({ thread_id, state }: Thread): Steps<void> {
 
 /**
  * The newest checkpoint of the root, of subgraphs that remember (their namespace names no task), and of those that run in
- * the step after the root's: ids are in the order of time.
+ * the step after the root's. In the order in which they were stored: the time in their ids is that of several clocks.
  */
 function latest(oldestFirst: Checkpoint[]): Checkpoint[] {
   const newest = new Map(oldestFirst.map(one => [one.checkpoint_ns, one]))
-  const head = newest.get('')?.checkpoint_id ?? ''
-  return [...newest.values()].filter(
-    ({ checkpoint_ns, checkpoint_id }) => !checkpoint_ns.includes(':') || checkpoint_id > head,
-  )
+  const head = newest.get('')?.checkpoint_id
+  return [...newest.values()].filter(({ metadata }) => metadata === null || JSON.parse(metadata).parents?.[''] === head)
 }
 
 /** A checkpoint may hold some channels as changes since an ancestor only (LangGraph's DeltaChannel): back to that one. */

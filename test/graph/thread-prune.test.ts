@@ -1,7 +1,7 @@
 // Pruning a thread to its latest state: what is freed, and that the rest can still be read and continued.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { Annotation, DeltaChannel, START, StateGraph } from '@langchain/langgraph'
+import { Annotation, DeltaChannel, interrupt, START, StateGraph } from '@langchain/langgraph'
 import { sweep } from '../../src/core/claims.ts'
 import { newId } from '../../src/core/ids.ts'
 import { pruneThread } from '../../src/core/thread-prune.ts'
@@ -18,9 +18,15 @@ const State = Annotation.Root({
   log: Annotation<string[]>({ reducer: (left, right) => left.concat(right), default: () => [] }),
   note: Annotation<string>,
 })
+/** How far the clock is behind, and goes further in each run. */
+let behind_ms = 0
+let drift_ms = 0
 /** Replaces a large value at every run, and adds to a list. */
 const keeper = new StateGraph(State)
-  .addNode('node', ({ note }) => ({ log: [`${note[0]} ${LONG}`] }))
+  .addNode('node', ({ note }) => {
+    behind_ms += drift_ms
+    return { log: [`${note[0]} ${LONG}`] }
+  })
   .addEdge(START, 'node')
 
 const Deltas = new StateGraph(
@@ -30,12 +36,31 @@ const Deltas = new StateGraph(
 )
 const delta = Deltas.addNode('node', () => ({ log: ['made'] }) as never).addEdge(START, 'node' as never)
 
+let begun = 0
+const Log = Annotation.Root({ log: State.spec.log })
+const asking = new StateGraph(Log)
+  .addNode('begin', () => {
+    begun++
+    return { log: ['begun'] }
+  })
+  .addNode('ask', () => ({ log: [interrupt('and?') as string] }))
+  .addEdge(START, 'begin')
+  .addEdge('begin', 'ask')
+/** Its subgraph has done a step when it asks. What it adds is all that it returns. */
+const asker = new StateGraph(Log)
+  .addNode('sub', async () => {
+    behind_ms += drift_ms
+    return { log: (await asking.compile().invoke({ log: [] })).log }
+  })
+  .addEdge(START, 'sub')
+
 forEachDatabase('pruning a thread', open => {
   let server: TestServer
   before(async () => {
     server = await TestServer.open(await open())
     await server.serve('keeper', keeper)
     await server.serve('delta', delta)
+    await server.serve('asker', asker)
   })
   after(() => server.close())
 
@@ -90,5 +115,24 @@ forEachDatabase('pruning a thread', open => {
     assert.equal(values.length, 6)
     await server.db.run(pruneThread, { thread_id })
     assert.deepEqual(await log(thread_id), values)
+  })
+
+  test('keeps the latest state, and the subgraph that waits in it, though the clock went back', async t => {
+    const clock = Date.now
+    t.mock.method(Date, 'now', () => clock() - behind_ms)
+    drift_ms = 3_600_000
+    begun = 0
+    const thread_id = newId()
+    for (const note of ['a', 'b']) await server.run('keeper', { input: { note } }, thread_id)
+    await server.db.run(pruneThread, { thread_id })
+    assert.deepEqual(await log(thread_id), [`a ${LONG}`, `b ${LONG}`])
+
+    const waiting = newId()
+    await server.run('asker', { input: { log: ['asked'] } }, waiting)
+    assert.equal(await server.db.run(pruneThread, { thread_id: waiting }), true)
+    await server.run('asker', { command: { resume: 'answered' } }, waiting)
+    assert.deepEqual(await log(waiting), ['asked', 'begun', 'answered'])
+    assert.equal(begun, 1)
+    drift_ms = 0
   })
 })
