@@ -57,8 +57,8 @@ export interface NodeUpdate {
 /** Updates of one step each, in order. */
 export type Superstep = { updates: NodeUpdate[] }
 
-/** How often an update is computed again when the thread moved on meanwhile. */
-const UPDATE_TRIES = 5
+/** How often an update is computed when other processes change the thread meanwhile. */
+const UPDATE_TRIES = 20
 
 interface Ports {
   db: Database
@@ -71,6 +71,8 @@ interface Ports {
 
 export class ThreadStates {
   readonly #ports: Ports
+  /** Updates of one thread are made one after the other; this is its last. */
+  readonly #updates = new Map<string, Promise<unknown>>()
 
   constructor(ports: Ports) {
     this.#ports = ports
@@ -112,6 +114,18 @@ export class ThreadStates {
 
   /** Writes as nodes would have; returns the new checkpoint. An update of a past checkpoint forks. */
   async update(reader: ThreadReader, from: CheckpointKey, update: NodeUpdate) {
+    const { thread_id } = reader
+    const turn = (this.#updates.get(thread_id) ?? Promise.resolve()).then(() => this.#update(reader, from, update))
+    const over = turn.catch(() => {})
+    this.#updates.set(thread_id, over)
+    try {
+      return await turn
+    } finally {
+      if (this.#updates.get(thread_id) === over) this.#updates.delete(thread_id)
+    }
+  }
+
+  async #update(reader: ThreadReader, from: CheckpointKey, update: NodeUpdate) {
     const { thread_id, allowed } = reader
     for (let tries = 1; tries <= UPDATE_TRIES; tries++) {
       const thread = await this.#find(reader)

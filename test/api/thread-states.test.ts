@@ -191,6 +191,22 @@ forEachServer('thread states', server => {
     assert.deepEqual([ended.status, ended.values], ['idle', { answers: ['by hand', 'done'] }])
   })
 
+  test('of updates that come together each builds on those before it', async () => {
+    const { client, other } = server()
+    const thread_id = await ran('echo', say('hi'))
+    const said = Array.from({ length: 16 }, (_, index) => `update ${index}`)
+    await Promise.all(
+      said.map((content, index) =>
+        (index % 4 ? client : other).threads.updateState(thread_id, {
+          values: { messages: [{ role: 'user', content, id: content }] },
+          asNode: 'model',
+        }),
+      ),
+    )
+    const { values } = await client.threads.getState(thread_id)
+    assert.deepEqual(contents(values).slice(2).toSorted(), said.toSorted())
+  })
+
   test('an update of the past forks', async () => {
     const { client } = server()
     const thread_id = await ran('echo', say('hello'))
