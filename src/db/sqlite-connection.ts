@@ -25,6 +25,7 @@ export class SqliteConnection {
   readonly #db: DatabaseSync
   readonly #begin: string
   readonly #statements = new Map<string, StatementSync>()
+  #latest = 0
 
   constructor(path: string, { sync = 'full', readOnly = false, vectors = false }: ConnectionOptions) {
     this.#db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS, readOnly, allowExtension: vectors })
@@ -32,8 +33,8 @@ export class SqliteConnection {
     this.#begin = readOnly ? 'begin' : 'begin immediate'
     if (!readOnly) this.#writeAhead(sync)
     this.#db.exec('pragma foreign_keys = on; pragma cache_size = -65536; pragma temp_store = memory')
-    this.#db.function('now_ms', () => Date.now())
-    this.#db.function('now_iso', () => new Date().toISOString())
+    this.#db.function('now_ms', () => this.#now())
+    this.#db.function('now_iso', () => new Date(this.#now()).toISOString())
     this.#db.function('json_contains', { deterministic: true }, jsonContains)
   }
 
@@ -52,6 +53,12 @@ export class SqliteConnection {
 
   close() {
     this.#db.close()
+  }
+
+  /** It stands while the machine's clock goes back: what is due stays due. */
+  #now(): number {
+    this.#latest = Math.max(this.#latest, Date.now())
+    return this.#latest
   }
 
   /** Of those who switch one file at the same time SQLite lets all but one fail at once, whatever its timeout. */
