@@ -14,7 +14,7 @@ import type { QueueLimits } from './queue.ts'
 import type { RunConfig } from './run-config.ts'
 import { type Created, type CreateRun, createRun, type MultitaskStrategy } from './runs.ts'
 import { nextDate, type Schedule } from './schedule.ts'
-import { lockThread, type Ttl } from './threads.ts'
+import { eraseThread, lockThread, type Ttl } from './threads.ts'
 
 export interface Cron extends Schedule {
   cron_id: string
@@ -235,6 +235,7 @@ export const fireCron = transition(import.meta.url, 'fireCron', function* (args:
     return { created: yield* createRun.steps({ ...runOf(cron, args), ...options }) }
   } catch (error) {
     if (!(error instanceof RunloomError)) throw error
+    if (args.thread_id === null) yield* eraseThread(args.new_thread_id)
     return { skipped: error.message }
   }
 })

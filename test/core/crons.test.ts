@@ -119,6 +119,13 @@ forEachDatabase('crons', open => {
     }
   })
 
+  test('a run that is refused leaves no thread behind', async () => {
+    const cron = await make({ payload: { config: { configurable: { checkpoint_id: 'unknown' } } } })
+    await due(cron)
+    assert.match((await fire(cron)).skipped ?? '', /Checkpoint unknown .* not found/)
+    assert.deepEqual(await core.sql`select thread_id from threads`, [])
+  })
+
   test('on a busy thread its strategy decides; a refused run is left out, and the next date comes', async () => {
     const { run } = await begin(core)
     const { thread_id } = run
