@@ -616,6 +616,12 @@ const wrong: [what: string, env: NodeJS.ProcessEnv, argv: Flags, message: string
     'DATABASE_URL: "mysql:" is not a known database; use sqlite:<path> or postgres://user@host/name',
   ],
   [
+    'a database in memory',
+    { DATABASE_URL: 'sqlite::memory:' },
+    {},
+    'DATABASE_URL: a database in memory is lost with its process; use sqlite:<path> or postgres://user@host/name',
+  ],
+  [
     'no database',
     { DATABASE_URL: 'sqlite:' },
     {},

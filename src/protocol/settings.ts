@@ -13,7 +13,7 @@ export const settings = z.strictObject({
   data: z.string().default('.runloom').describe('The folder of the embedded database and of files.'),
   database_url: z
     .string()
-    .regex(/^(sqlite:.|postgres(ql)?:\/\/)/, { error: issue => unknownDatabase(issue.input) })
+    .regex(/^(sqlite:(?!:memory:$).|postgres(ql)?:\/\/)/, { error: issue => unknownDatabase(issue.input) })
     .optional()
     .describe('`sqlite:<path>` or `postgres://…`; without one, `runloom.db` in `data`.'),
   database_direct_url: z
@@ -150,6 +150,7 @@ function timer(least: number) {
 
 function unknownDatabase(url: unknown): string {
   const [scheme] = /^[a-z][a-z0-9+.-]*(?=:)/i.exec(String(url)) ?? []
-  const fault = scheme && scheme !== 'sqlite' ? `"${scheme}:" is not a known database` : 'names no database'
+  const known = String(url).endsWith(':memory:') ? 'a database in memory is lost with its process' : 'names no database'
+  const fault = scheme && scheme !== 'sqlite' ? `"${scheme}:" is not a known database` : known
   return `${fault}; use sqlite:<path> or postgres://user@host/name`
 }
