@@ -83,8 +83,11 @@ class Postgres implements Database {
       })
       const names = this.#names
       const outcome = await attemptOn(client, transition, args, names)
+      if (!('error' in outcome)) {
+        void outcome.closed.then(broken => client.release(broken))
+        return outcome.value
+      }
       client.release(outcome.broken)
-      if (!('error' in outcome)) return outcome.value
       if (names && isMisprepared(outcome.error)) {
         this.#names = undefined
         continue
@@ -97,8 +100,11 @@ class Postgres implements Database {
   }
 }
 
-/** `broken`: the connection cannot be used again. `outage`: the server did not do what it was asked for. */
-type Attempt<T> = { value: T; broken: false } | { error: unknown; broken: boolean; outage: boolean }
+/**
+ * `broken`, and what `closed` resolves to: the connection cannot be used again. `outage`: the server did not do what it was
+ * asked for.
+ */
+type Attempt<T> = { value: T; closed: Promise<boolean> } | { error: unknown; broken: boolean; outage: boolean }
 
 async function attemptOn<A, T>(
   client: pg.PoolClient,
@@ -127,6 +133,8 @@ async function attemptOn<A, T>(
     return rows
   }
   let asking = true
+  /** Nobody waits for the commit of what was only read. */
+  let wrote = false
   try {
     const steps = transition.steps(args)
     send(BEGIN)
@@ -136,10 +144,12 @@ async function attemptOn<A, T>(
       asking = true
       if (next.done) {
         send('commit')
-        await answered()
-        return { value: next.value, broken: false }
+        const closed = answered().then(() => false)
+        if (wrote) await closed
+        return { value: next.value, closed: closed.catch(() => true) }
       }
       const statement = next.value
+      wrote ||= isBulk(statement) || !READ.test(statement.text)
       if (!isBulk(statement)) send(statement.text, statement.values)
       else if (statement.rows.length === 1) send(numbered(statement.each), arraysOf(statement).flat())
       else if (statement.rows.length > 0) send(statement.all, arraysOf(statement))
@@ -164,6 +174,9 @@ function numbered(each: string): string {
 function arraysOf({ columns, rows }: Bulk): unknown[][] {
   return columns.map(column => rows.map(row => row[column]))
 }
+
+/** A lock is more than reading: it is held until the commit. */
+const READ = /^\s*select\b(?!.*\bfor update\b)/s
 
 function returnsRows(statement: Statement): boolean {
   return !isBulk(statement) && !statement.unread && /^\s*select\b|\breturning\b/i.test(statement.text)

@@ -1,6 +1,8 @@
 // What is Postgres' own: a pool of connections, which must be neither leaked nor thrown away.
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import pg from 'pg'
 import sql, { raw } from 'sql-template-tag'
 import { type Database, isRefused, openDatabase } from '../../src/db/database.ts'
 import { PreparedNames } from '../../src/db/prepared.ts'
@@ -52,6 +54,27 @@ describe('postgres', () => {
     await assert.rejects(db.run(execute, [portable(sql`select pg_sleep(30)`)]), /timeout/i)
     assert.ok(performance.now() - started < 1_950, `${performance.now() - started} ms`)
     assert.equal((await db.run(execute, [backend])).length, 1)
+    await db.close()
+  })
+
+  test('what was only read is told before its commit; what was written or locked is not', async t => {
+    const db = await openDatabase(url, { connections: 3 })
+    const commit = Promise.withResolvers<void>()
+    const query = pg.Client.prototype.query as (...args: unknown[]) => unknown
+    t.mock.method(pg.Client.prototype, 'query', async function (this: pg.Client, ...args: unknown[]) {
+      if (args[0] === 'commit') await commit.promise
+      return query.apply(this, args)
+    })
+    await db.run(execute, [portable(sql`select 1 as one`)])
+    let told = 0
+    const waiting = ['create table told (one integer)', 'select 1 from pg_class limit 0 for update'].map(async text => {
+      await db.run(execute, [portable(raw(text))])
+      told++
+    })
+    await sleep(200)
+    assert.equal(told, 0)
+    commit.resolve()
+    await Promise.all(waiting)
     await db.close()
   })
 
