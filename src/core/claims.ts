@@ -1,14 +1,14 @@
 // What workers do with runs: claim, renew, finish, hand back. A claim raises the head's `attempt`, which fences every
 // earlier owner; the lease is the thread's `due_at`, so a run whose owner died is found by the same query as a new one.
-import sql, { join } from 'sql-template-tag'
+import sql, { empty, join } from 'sql-template-tag'
 import { all, first, held, type Steps, transition } from '../db/database.ts'
-import { compare, eventRows, type Head, lockHeads, type Slice, write } from '../events/log.ts'
+import { compare, type Head, lockHeads, type Slice, write } from '../events/log.ts'
 import { childrenCancelled } from './child-keys.ts'
 import type { ClaimedRun, Interrupt, Wait } from './executor.ts'
 import { eraseMessages } from './messages.ts'
-import { type StartedOn, startedOn } from './new-run.ts'
+import { hasState, writeOpening } from './new-run.ts'
 import type { CancelAction, Run, RunStatus } from './runs.ts'
-import { eraseThread, leased, refreshed, refreshThread, type Thread } from './threads.ts'
+import { eraseThread, leased, refreshed, refreshThread, type Thread, used } from './threads.ts'
 import { announceEnd } from './webhooks.ts'
 
 export interface ClaimOptions {
@@ -18,6 +18,7 @@ export interface ClaimOptions {
 }
 
 type HeadedRun = Run & Pick<Head, 'attempt' | 'last_seq'>
+type StartedRun = Run & Pick<Thread, 'interrupts'> & { has_state: number }
 
 export interface Claim extends ClaimOptions {
   limit: number
@@ -117,12 +118,13 @@ function* startRun(run: HeadedRun, { worker_id, lease_ms }: ClaimOptions): Steps
   const { run_id, thread_id, crashes } = run
   const head = yield* openAttempt(run, 'metadata', { run_id, attempt: crashes + 1 })
   yield leased(thread_id, lease_ms)
-  const { interrupts, has_state, ...started } = (yield* first<Run & StartedOn>(sql`
+  const { interrupts, has_state, ...started } = (yield* first<StartedRun>(sql`
     update runs set status = 'running', worker_id = ${worker_id}, crashes = ${crashes}, updated_at = now_iso(),
       started_at = coalesce(started_at, now_iso()),
       base_seq = coalesce(base_seq, (select last_thread_seq from threads where thread_id = ${thread_id}))
     where run_id = ${run_id}
-    returning *, ${startedOn(thread_id)}`)) as Run & StartedOn
+    returning *, (select interrupts from threads where thread_id = ${thread_id}) as interrupts,
+      ${hasState(thread_id)} as has_state`)) as StartedRun
   return { run: started, ...head, interrupts, has_state: has_state === 1 }
 }
 
@@ -136,9 +138,7 @@ function* openAttempt(
   yield sql`
     update run_heads set attempt = ${opened.attempt}, last_seq = ${opened.last_seq}, commits = 0
     where run_id = ${run_id}`
-  const opening = { event, data: JSON.stringify(data), at_ms: Date.now() }
-  yield eventRows([{ run_id, last_seq, events: [{ ...opening, lines: 1 }] }])
-  return { ...opened, opening }
+  return { ...opened, opening: yield* writeOpening(run_id, last_seq, event, data) }
 }
 
 export interface Renewal {
@@ -231,7 +231,7 @@ export const finishRun = transition(import.meta.url, 'finishRun', function* (arg
     yield* refreshThread(thread_id)
   } else {
     yield* endRun(run, 'interrupt', args.status, args.ending, args)
-    yield refreshed(thread_id)
+    if (run.queue) yield refreshed(thread_id)
   }
   const finished = { landed: true, ...(run.cancel_action && { cancelled: run.cancel_action }) }
   if (!run.queue || !claim) return finished
@@ -315,7 +315,7 @@ export function* endRun(
   else yield* announceEnd(run)
 }
 
-/** Leaves on the thread what an executed run made of it. */
+/** Leaves on the thread what an executed run made of it: with `left`, at rest, if no other waits. */
 function* settleThread(
   run: Run,
   status: RunStatus,
@@ -323,13 +323,14 @@ function* settleThread(
   left: Pick<Finish, 'interrupts' | 'resting_status'> | undefined,
 ): Steps<void> {
   const resting = left?.resting_status ?? (status === 'error' ? 'error' : 'interrupted')
-  yield sql`
-    update threads set resting_status = ${resting}, turn_at = now_ms(),
+  yield used(
+    run.thread_id,
+    sql`resting_status = ${resting}, turn_at = now_ms(), ${left ? sql`status = ${resting}, due_at = null,` : empty}
       last_thread_seq = ${run.base_seq ?? 0} + (select last_seq from run_heads where run_id = ${run.run_id}),
       interrupts = ${JSON.stringify(left?.interrupts ?? {})}, error = ${(resting === 'error' && error) || null},
       state_updated_at = now_iso(), state = coalesce((
-        select data from run_events where run_id = ${run.run_id} and event = 'values' order by seq desc limit 1), state)
-    where thread_id = ${run.thread_id}`
+        select data from run_events where run_id = ${run.run_id} and event = 'values' order by seq desc limit 1), state)`,
+  )
 }
 
 /** Tables whose rows say which run wrote them. */

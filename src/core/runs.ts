@@ -17,7 +17,7 @@ import { RunloomError } from './errors.ts'
 import type { ClaimedRun } from './executor.ts'
 import { jsonText } from './json.ts'
 import { predecessorOf } from './lineage.ts'
-import { insertRun, type NewRun } from './new-run.ts'
+import { insertRun, type NewRun, newStanding, type Standing, standingOn } from './new-run.ts'
 import { checkQuestions } from './questions.ts'
 import { type QueueLimits, refuseFullQueue, refuseLongQueue } from './queue.ts'
 import { merge, type RunConfig, threadConfig } from './run-config.ts'
@@ -114,33 +114,34 @@ export const createRun = transition(import.meta.url, 'createRun', function* (arg
   const total = args.queue?.total
   // Before anything is written, where it is known to wait: a cron that is refused goes on.
   let queued = total !== undefined && !args.claim ? yield* refuseFullQueue(total) : undefined
-  const thread = yield* threadOf(args, assistant)
+  const found = yield* standingFor(args, assistant)
+  const { thread } = found
   const { config, context, metadata } = merge(args, assistant, thread)
   yield* refuseUnknownCheckpoint(args.thread_id, { ...args.kwargs, config })
-  const { superseded, busy } = yield* applyStrategy(args, thread)
+  const { superseded, busy } = yield* applyStrategy(args, found)
+  const standing = superseded.length > 0 ? yield* standingOn(yield* lockThread(thread.thread_id), true) : found
   const startsNow = !busy && args.after_ms === 0
-  if (startsNow) yield* checkQuestions(args, thread)
+  if (startsNow) yield* checkQuestions(args, standing.thread)
   const claim = startsNow ? args.claim : undefined
   if (total !== undefined && args.claim && !claim) queued = yield* refuseFullQueue(total)
   const { assistant_id, graph_id } = assistant
   const position = thread.last_position + 1
   const row: NewRun = {
     run_id: args.run_id,
-    thread_id: thread.thread_id,
     position,
     kind: 'graph',
     assistant_id,
     metadata: jsonText(metadata),
     kwargs: jsonText({ ...args.kwargs, config, context }),
     multitask_strategy: args.multitask_strategy,
-    follow_up_to_run_id: yield* predecessorOf(args, thread),
+    follow_up_to_run_id: yield* predecessorOf(args, standing),
     auth_user: args.auth_user ?? null,
     after_ms: args.after_ms,
   }
-  const place = sql`last_position = ${position}, config = ${threadConfig(args, thread)},
+  const changes = sql`last_position = ${position}, config = ${threadConfig(args, thread)},
     ${args.if_not_exists === 'temporary' ? empty : sql`hidden = 0,`}
     metadata = ${jsonText({ ...JSON.parse(thread.metadata), graph_id, assistant_id })},`
-  const made = yield* insertRun(row, place, claim)
+  const made = yield* insertRun(row, standing, changes, claim)
   return { ...made, repeated: false, superseded, ...(queued !== undefined && { queued }) }
 })
 
@@ -297,19 +298,15 @@ function* hasLease(run: Run): Steps<boolean> {
 }
 
 /** Makes way for a new run as its strategy says. `busy`: something is still in flight, so it cannot start now. */
-function* applyStrategy(args: CreateRun, thread: Thread): Steps<{ superseded: string[]; busy: boolean }> {
-  const { thread_id, last_position } = thread
-  if (last_position === 0) return { superseded: [], busy: false }
-  const waits = args.multitask_strategy === 'enqueue' || args.multitask_strategy === 'reject'
-  const running = yield* all<Run>(sql`select * from runs where thread_id = ${thread_id} and status = 'running'`)
-  const pending = yield* all<Run>(sql`
-    select * from runs where thread_id = ${thread_id} and status = 'pending' order by position
-    ${waits ? sql`limit 1` : empty}`)
-  const inFlight = [...running, ...pending]
+function* applyStrategy(
+  args: CreateRun,
+  { thread, inFlight }: Standing,
+): Steps<{ superseded: string[]; busy: boolean }> {
+  const { thread_id } = thread
   const [holder] = inFlight
   if (!holder) return { superseded: [], busy: false }
   if (args.multitask_strategy === 'enqueue') {
-    const [oldest] = pending
+    const oldest = inFlight.find(run => run.status === 'pending')
     if (oldest && args.queue) yield* refuseLongQueue(thread, oldest.position, args.queue.thread)
     return { superseded: [], busy: true }
   }
@@ -352,18 +349,20 @@ export function* earlierRun({
   return run
 }
 
-function* threadOf(args: CreateRun, assistant: Assistant): Steps<Thread> {
-  const { thread_id, if_not_exists, metadata, thread_metadata = metadata, allowed, ttl } = args
-  if (if_not_exists === 'reject') return yield* lockThread(thread_id, allowed)
+/** The run's thread, which is made where it has to be, and is locked. */
+function* standingFor(args: CreateRun, assistant: Assistant): Steps<Standing> {
+  const { thread_id, if_not_exists, metadata, thread_metadata = metadata, allowed, ttl, multitask_strategy } = args
+  const onlyNext = multitask_strategy === 'enqueue' || multitask_strategy === 'reject'
+  if (if_not_exists === 'reject') return yield* standingOn(yield* lockThread(thread_id, allowed), onlyNext)
   const { graph_id, assistant_id } = assistant
   const made = jsonText({ ...thread_metadata, graph_id, assistant_id })
   for (;;) {
     const kept = { hidden: 0 as const, ...(ttl && { ttl }) }
     const lasting = if_not_exists === 'temporary' ? { hidden: 1 as const } : kept
     const inserted = yield* insertThread({ thread_id, owner: makerOf(allowed), metadata: made, ...lasting })
-    if (inserted) return inserted
+    if (inserted) return newStanding(inserted)
     const thread = yield* first<Thread>(sql`select * from threads where thread_id = ${thread_id} for update`)
     // else one that was there has been deleted since
-    if (thread) return allowed ? yield* lockThread(thread_id, allowed) : thread
+    if (thread) return yield* standingOn(allowed ? yield* lockThread(thread_id, allowed) : thread, onlyNext)
   }
 }

@@ -186,7 +186,8 @@ export function leased(thread_id: string, lease_ms: number, changes = empty): Sq
   return used(thread_id, sql`${changes} status = 'busy', due_at = now_ms() + ${lease_ms}`)
 }
 
-function used(thread_id: string, changes: Sql): Sql {
+/** Changes a thread that is used, which keeps it from expiring. */
+export function used(thread_id: string, changes: Sql): Sql {
   return sql`
     update threads set updated_at = now_iso(), expires_at = now_ms() + cast(ttl_minutes * 60000 as bigint), ${changes}
     where thread_id = ${thread_id}`

@@ -6,10 +6,10 @@ import type { ClaimOptions } from '../core/claims.ts'
 import { RunloomError } from '../core/errors.ts'
 import type { ClaimedRun } from '../core/executor.ts'
 import { jsonText } from '../core/json.ts'
-import { insertRun, type NewRun } from '../core/new-run.ts'
+import { insertRun, type NewRun, newStanding } from '../core/new-run.ts'
 import { type QueueLimits, refuseFullQueue } from '../core/queue.ts'
 import { earlierRun, type Run } from '../core/runs.ts'
-import { insertThread, lockThread, refreshThread } from '../core/threads.ts'
+import { insertThread, lockThread, refreshThread, type Thread } from '../core/threads.ts'
 import { all, first, type Steps, transition } from '../db/database.ts'
 import type { WorkflowRequest } from './execution.ts'
 import { unanswered } from './llm.ts'
@@ -57,10 +57,10 @@ export const createWorkflowRun = transition(
     const { owner, plan_hash, session_id } = request
     if (session_id !== undefined) yield* findSession({ owner, session_id })
     yield* keepPlan.steps({ owner, plan_hash, text })
-    yield* insertThread({ thread_id, metadata: jsonText(args.metadata), owner: makerOf(args.allowed), hidden: 1 })
+    const metadata = jsonText(args.metadata)
+    const thread = yield* insertThread({ thread_id, metadata, owner: makerOf(args.allowed), hidden: 1 })
     const row: NewRun = {
       run_id,
-      thread_id,
       position: 1,
       kind: 'workflow',
       assistant_id: '',
@@ -71,7 +71,7 @@ export const createWorkflowRun = transition(
       auth_user: args.auth_user,
       after_ms: 0,
     }
-    const made = yield* insertRun(row, sql`last_position = 1,`, claim)
+    const made = yield* insertRun(row, newStanding(thread as Thread), sql`last_position = 1,`, claim)
     const counted = queued === undefined ? {} : { queued }
     return { ...made, status: 'running', repeated: false, ...counted }
   },
