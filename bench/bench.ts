@@ -29,8 +29,8 @@ const CASES: Record<string, cases.Case> = {
   page,
 }
 /** Of these, the ones that are measured on Postgres. */
-const ON_POSTGRES = ['wait', 'first', 'cpu', 'flood', 'slow', 'open', 'heap', 'thread', 'replay', 'workflows']
-const ON_TWO = ['wait', 'first', 'cpu', 'flood', 'slow', 'thread', 'replay']
+const ON_POSTGRES = ['wait', 'floor', 'first', 'cpu', 'flood', 'slow', 'open', 'heap', 'thread', 'replay', 'workflows']
+const ON_TWO = ['wait', 'floor', 'first', 'cpu', 'flood', 'slow', 'thread', 'replay']
 
 const SIZES: cases.Sizes = {
   runs: 150,

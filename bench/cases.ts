@@ -83,12 +83,13 @@ export const waiting: Case = async (target, { runs }, goals) => {
 
 /** What no durable server can do without: a request, two commits of a row, and the graph with what is to be recorded of it. */
 export const floor: Case = async (target, { runs, flood }) => {
-  if (!target.bareCommit) return []
+  const { bareCommit } = target
+  if (!bareCommit) return []
   const { remote, here } = await inTurns(
     runs,
     async () => ({
       request: await timed(() => call(`${urlOf(target)}/ok`)),
-      commit: await timed(async () => target.bareCommit?.()),
+      commit: await timed(bareCommit),
       graph: await timed(local.runNoopRecorded),
     }),
     () => timed(local.runNoop),
@@ -117,16 +118,15 @@ export const firstToken: Case = async (target, { runs }, goals) => {
   return [figure(target.name, 'first token p50', 'ms', value, { here: base, goal: goals['first token'] })]
 }
 
-/** Streams between two readings of the CPU, which cost some themselves. */
-const READ_EVERY = 32
+/** Streams at once, or one after the other, between two readings of the CPU, which cost some themselves. */
+const STREAMS = 32
 
 export const tokenCpu: Case = async (target, { streams, tokens }, goals) => {
   const figures: Figure[] = []
   const { cpu } = target
-  for (const width of [1, READ_EVERY]) {
+  for (const width of [1, STREAMS]) {
     const all = (one: () => Promise<unknown>) => async () => {
-      for (let started = 0; started < READ_EVERY; started += width)
-        await Promise.all(Array.from({ length: width }, one))
+      for (let started = 0; started < STREAMS; started += width) await Promise.all(Array.from({ length: width }, one))
     }
     const remote = all(() => stream(target, String(tokens)))
     const spent = async () => {
@@ -135,7 +135,7 @@ export const tokenCpu: Case = async (target, { streams, tokens }, goals) => {
       return { ms, cpu: ((await cpu?.()) ?? 0) - from }
     }
     const here = all(() => local.streamTokens(String(tokens)))
-    const times = await inTurns(Math.max(2, Math.ceil(streams / READ_EVERY)), spent, async () => {
+    const times = await inTurns(Math.max(2, Math.ceil(streams / STREAMS)), spent, async () => {
       let spent = 0
       const ms = await timed(async () => {
         spent = await cpuHere(here)
@@ -143,7 +143,7 @@ export const tokenCpu: Case = async (target, { streams, tokens }, goals) => {
       return { ms, cpu: spent }
     })
     const per = (side: { ms: number; cpu: number }[], of: 'ms' | 'cpu') =>
-      (side.reduce((sum, one) => sum + one[of], 0) * 1000) / (side.length * READ_EVERY * tokens)
+      (side.reduce((sum, one) => sum + one[of], 0) * 1000) / (side.length * STREAMS * tokens)
     const both = (of: 'ms' | 'cpu') => [per(times.remote, of), per(times.here, of)] as const
     if (cpu) {
       const [value, base] = both('cpu')

@@ -19,7 +19,7 @@ export interface Target {
   /** Asks the first process. */
   ask?: <Q extends Question>(question: Q) => Promise<Answers[Q]>
   /** One row into a database of the same kind beside the server's, as durable. */
-  bareCommit?: () => void
+  bareCommit?: () => Promise<void>
   /** Bytes that the database holds, without free pages. */
   bytes?: () => Promise<number>
   stop: () => Promise<void>
@@ -32,7 +32,7 @@ export async function sqliteTarget(profile?: string): Promise<Target> {
   const bare = new DatabaseSync(join(data, 'bare.db'))
   bare.exec('pragma journal_mode = wal; pragma synchronous = full; create table bare (row text)')
   const insert = bare.prepare('insert into bare values (?)')
-  const bareCommit = () => void insert.run('a row')
+  const bareCommit = async () => void insert.run('a row')
   const stop = async () => {
     bare.close()
     await server.stop()
@@ -56,12 +56,25 @@ export async function postgresTarget(processes: number, profile?: string): Promi
   const database = await createDatabase()
   const servers = [await startProcess(database, profile)]
   while (servers.length < processes) servers.push(await startProcess(database, profile))
+  const bare = new Client(await createDatabase())
+  await bare.connect()
+  await bare.query('create table bare (row text)')
+  const insert = { name: 'bare', text: 'insert into bare values ($1)', values: ['a row'] }
+  const bareCommit = async () => void (await bare.query(insert))
   const stop = async () => {
+    await bare.end()
     await Promise.all(servers.map(server => server.stop()))
     await dropDatabase(database)
   }
   const bytes = async () => Number((await query(database, 'select pg_database_size(current_database()) as size')).size)
-  return { name: `Postgres ×${processes}`, urls: servers.map(({ url }) => url), ...questions(servers), bytes, stop }
+  return {
+    name: `Postgres ×${processes}`,
+    urls: servers.map(({ url }) => url),
+    ...questions(servers),
+    bareCommit,
+    bytes,
+    stop,
+  }
 }
 
 /** `pid`: its process here, whose threads then count; not those of its children. */
