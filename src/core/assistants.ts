@@ -225,7 +225,11 @@ export function* findAssistant(id: string, allowed?: Filter): Steps<Assistant> {
 
 /** The same for a run: the assistants that stand for graphs are nobody's, so no filter by owner hides them. */
 export function* findUsableAssistant(id: string, allowed?: Filter): Steps<Assistant> {
-  return yield* find(sql`select * from assistants where ${named(id)} ${andUsable(allowed)}`, id)
+  return yield* find(usableAssistant(id, allowed), id)
+}
+
+export function usableAssistant(id: string, allowed?: Filter): Sql {
+  return sql`select * from assistants where ${named(id)} ${andUsable(allowed)}`
 }
 
 /** Whether a run may be of it. */
@@ -258,7 +262,11 @@ function named(id: string): Sql {
 }
 
 function* find(query: Sql, id: string): Steps<Assistant> {
-  const found = yield* first<Assistant>(query)
+  return theAssistant(yield* first<Assistant>(query), id)
+}
+
+/** Throws where there is none. */
+export function theAssistant(found: Assistant | undefined, id: string): Assistant {
   if (!found) throw new RunloomError('not_found', `Assistant not found: No assistant found for "${id}"`)
   return found
 }

@@ -1,12 +1,12 @@
 // What creating a run reads and writes, whatever its kind: how things stand on its thread; its row, its head, and its place
 // there. One that starts at once is written as its worker's: nothing ever sees it pending.
 import sql, { empty, type Sql } from 'sql-template-tag'
-import { all, insertMany, type Steps } from '../db/database.ts'
+import { insertMany, type Steps, together } from '../db/database.ts'
 import { eventRows, type TimedEvent } from '../events/log.ts'
 import type { ClaimOptions } from './claims.ts'
 import type { ClaimedRun } from './executor.ts'
 import type { Run } from './runs.ts'
-import { leased, refreshed, type Thread } from './threads.ts'
+import { leased, lockedThread, refreshed, type Thread, type ThreadKey, theThread } from './threads.ts'
 
 /** How things stand on a thread that is locked. */
 export interface Standing extends Facts {
@@ -28,10 +28,17 @@ export function newStanding(thread: Thread): Standing {
   return { thread, now: thread.created_at, has_state: 0, last_success: null, inFlight: [] }
 }
 
-/** On one that was there. `onlyNext`: of those that wait only the first is looked at. */
-export function* standingOn(thread: Thread, onlyNext = false): Steps<Standing> {
-  const { thread_id } = thread
-  const rows = yield* all<Facts & (Run | { run_id: null })>(sql`
+/** On one that is there, which is locked now. `onlyNext`: of those that wait only the first is looked at. */
+export function* standingOn(key: ThreadKey, onlyNext: boolean): Steps<Standing> {
+  return standingOf(key, yield* together<StandingRows>(...standingQueries(key, onlyNext)))
+}
+
+export type StandingRows = [threads: Thread[], rest: (Facts & (Run | { run_id: null }))[]]
+
+/** To be asked together, where something else is asked as well. */
+export function standingQueries(key: ThreadKey, onlyNext: boolean): [threads: Sql, rest: Sql] {
+  const { thread_id } = key
+  const rest = sql`
     select facts.*, runs.* from (
       select now_iso() as now, ${hasState(thread_id)} as has_state, (
         select run_id from runs where thread_id = ${thread_id} and status = 'success' order by position desc limit 1
@@ -44,9 +51,15 @@ export function* standingOn(thread: Thread, onlyNext = false): Steps<Standing> {
         ${onlyNext ? sql`limit 1` : empty}
       ) as waiting
     ) as runs on true
-    order by runs.status desc, runs.position`)
-  const { now, has_state, last_success } = rows[0] as Facts
-  return { thread, now, has_state, last_success, inFlight: rows.filter(row => row.run_id !== null) as Run[] }
+    order by runs.status desc, runs.position`
+  return [lockedThread(key), rest]
+}
+
+/** What they answered. Throws where the thread is not there. */
+export function standingOf({ thread_id }: ThreadKey, [[found], rest]: StandingRows): Standing {
+  const thread = theThread(found, thread_id)
+  const { now, has_state, last_success } = rest[0] as Facts
+  return { thread, now, has_state, last_success, inFlight: rest.filter(row => row.run_id !== null) }
 }
 
 /** What is one run's own. `metadata` and `kwargs` are JSON. */

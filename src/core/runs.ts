@@ -9,21 +9,38 @@
 // Every transition locks the thread first, then the run's head. Cancelling a run that executes elsewhere only leaves
 // `cancel_action` on its row: the first one wins, its owner (or whoever claims it next) carries it out.
 import sql, { empty, join, raw } from 'sql-template-tag'
-import { all, first, type Steps, transition } from '../db/database.ts'
+import { all, first, type Steps, together, transition } from '../db/database.ts'
 import { type Filter, type Guarded, makerOf } from './access.ts'
-import { type Assistant, findUsableAssistant } from './assistants.ts'
+import { type Assistant, theAssistant, usableAssistant } from './assistants.ts'
 import { type ClaimOptions, endRun, eraseRun, KEY_LIFETIME_MS } from './claims.ts'
 import { RunloomError } from './errors.ts'
 import type { ClaimedRun } from './executor.ts'
 import { jsonText } from './json.ts'
 import { predecessorOf } from './lineage.ts'
-import { insertRun, type NewRun, newStanding, type Standing, standingOn } from './new-run.ts'
+import {
+  insertRun,
+  type NewRun,
+  newStanding,
+  type Standing,
+  type StandingRows,
+  standingOf,
+  standingOn,
+  standingQueries,
+} from './new-run.ts'
 import { checkQuestions } from './questions.ts'
 import { type QueueLimits, refuseFullQueue, refuseLongQueue } from './queue.ts'
 import { merge, type RunConfig, threadConfig } from './run-config.ts'
 import { andThreadAllowed, findRun, type RunKey, runsInFlight } from './run-keys.ts'
 import { type FromCheckpoint, refuseUnknownCheckpoint } from './states.ts'
-import { getThread, insertThread, lockThread, refreshThread, type Thread, type ThreadKey, type Ttl } from './threads.ts'
+import {
+  getThread,
+  insertedThread,
+  lockThread,
+  refreshThread,
+  type Thread,
+  type ThreadKey,
+  type Ttl,
+} from './threads.ts'
 import type { User } from './users.ts'
 
 export type RunStatus = 'pending' | 'running' | 'success' | 'error' | 'timeout' | 'interrupted'
@@ -110,16 +127,15 @@ export interface Created {
 export const createRun = transition(import.meta.url, 'createRun', function* (args: CreateRun): Steps<Created> {
   const earlier = yield* earlierRun(args)
   if (earlier) return { run: earlier, repeated: true, superseded: [] }
-  const assistant = yield* findUsableAssistant(args.assistant_id, args.assistant_allowed)
   const total = args.queue?.total
   // Before anything is written, where it is known to wait: a cron that is refused goes on.
   let queued = total !== undefined && !args.claim ? yield* refuseFullQueue(total) : undefined
-  const found = yield* standingFor(args, assistant)
+  const { assistant, found } = yield* lookUp(args)
   const { thread } = found
   const { config, context, metadata } = merge(args, assistant, thread)
   yield* refuseUnknownCheckpoint(args.thread_id, { ...args.kwargs, config })
   const { superseded, busy } = yield* applyStrategy(args, found)
-  const standing = superseded.length > 0 ? yield* standingOn(yield* lockThread(thread.thread_id), true) : found
+  const standing = superseded.length > 0 ? yield* standingOn({ thread_id: args.thread_id }, true) : found
   const startsNow = !busy && args.after_ms === 0
   if (startsNow) yield* checkQuestions(args, standing.thread)
   const claim = startsNow ? args.claim : undefined
@@ -349,20 +365,30 @@ export function* earlierRun({
   return run
 }
 
-/** The run's thread, which is made where it has to be, and is locked. */
-function* standingFor(args: CreateRun, assistant: Assistant): Steps<Standing> {
-  const { thread_id, if_not_exists, metadata, thread_metadata = metadata, allowed, ttl, multitask_strategy } = args
-  const onlyNext = multitask_strategy === 'enqueue' || multitask_strategy === 'reject'
-  if (if_not_exists === 'reject') return yield* standingOn(yield* lockThread(thread_id, allowed), onlyNext)
+/** The run's assistant, and how things stand on its thread, which is made where it has to be. */
+function* lookUp(args: CreateRun): Steps<{ assistant: Assistant; found: Standing }> {
+  const { thread_id, assistant_id: id, if_not_exists, metadata, thread_metadata = metadata, allowed, ttl } = args
+  const key = { thread_id, allowed }
+  const onlyNext = args.multitask_strategy === 'enqueue' || args.multitask_strategy === 'reject'
+  const named = usableAssistant(id, args.assistant_allowed)
+  if (if_not_exists === 'reject') {
+    const [[usable], ...rows] = yield* together<[Assistant[], ...StandingRows]>(
+      named,
+      ...standingQueries(key, onlyNext),
+    )
+    return { assistant: theAssistant(usable, id), found: standingOf(key, rows) }
+  }
+  const kept = { hidden: 0 as const, ...(ttl && { ttl }) }
+  const lasting = if_not_exists === 'temporary' ? { hidden: 1 as const } : kept
+  const made = insertedThread({ thread_id, owner: makerOf(allowed), metadata: jsonText(thread_metadata), ...lasting })
+  const [[usable], [inserted]] = yield* together<[Assistant[], Thread[]]>(named, made)
+  const assistant = theAssistant(usable, id)
   const { graph_id, assistant_id } = assistant
-  const made = jsonText({ ...thread_metadata, graph_id, assistant_id })
-  for (;;) {
-    const kept = { hidden: 0 as const, ...(ttl && { ttl }) }
-    const lasting = if_not_exists === 'temporary' ? { hidden: 1 as const } : kept
-    const inserted = yield* insertThread({ thread_id, owner: makerOf(allowed), metadata: made, ...lasting })
-    if (inserted) return newStanding(inserted)
-    const thread = yield* first<Thread>(sql`select * from threads where thread_id = ${thread_id} for update`)
-    // else one that was there has been deleted since
-    if (thread) return yield* standingOn(allowed ? yield* lockThread(thread_id, allowed) : thread, onlyNext)
+  const of = jsonText({ ...thread_metadata, graph_id, assistant_id })
+  for (let thread = inserted; ; thread = yield* first<Thread>(made)) {
+    if (thread) return { assistant, found: newStanding({ ...thread, metadata: of }) }
+    const there = yield* first(sql`select 1 as there from threads where thread_id = ${thread_id} for update`)
+    // else it has been deleted since
+    if (there) return { assistant, found: yield* standingOn(key, onlyNext) }
   }
 }

@@ -76,7 +76,7 @@ export interface ThreadKey extends Guarded {
 }
 
 export const getThread = transition(import.meta.url, 'getThread', function* (key: ThreadKey): Steps<Thread> {
-  return (yield* selectThread(key)) ?? missing(key.thread_id)
+  return theThread(yield* selectThread(key), key.thread_id)
 })
 
 export function* selectThread({ thread_id, allowed }: ThreadKey): Steps<Thread | undefined> {
@@ -133,21 +133,32 @@ const STATE_TABLES = [
 
 /** Reads a thread and holds it until the end of the transaction. */
 export function* lockThread(thread_id: string, allowed?: Filter): Steps<Thread> {
-  const thread = yield* first<Thread>(
-    sql`select * from threads where thread_id = ${thread_id} ${andAllowed(allowed)} for update`,
-  )
-  return thread ?? missing(thread_id)
+  return theThread(yield* first<Thread>(lockedThread({ thread_id, allowed })), thread_id)
+}
+
+export function lockedThread({ thread_id, allowed }: ThreadKey): Sql {
+  return sql`select * from threads where thread_id = ${thread_id} ${andAllowed(allowed)} for update`
+}
+
+/** Throws where there is none. */
+export function theThread(found: Thread | undefined, thread_id: string): Thread {
+  if (!found) throw new RunloomError('not_found', `Thread ${thread_id} not found`)
+  return found
 }
 
 /** Inserts a thread; undefined when the id is taken. */
-export function* insertThread({ thread_id, owner, metadata, hidden, ttl }: NewThread): Steps<Thread | undefined> {
+export function* insertThread(thread: NewThread): Steps<Thread | undefined> {
+  return yield* first<Thread>(insertedThread(thread))
+}
+
+export function insertedThread({ thread_id, owner, metadata, hidden, ttl }: NewThread): Sql {
   const { ttl_minutes, ttl_strategy } = ttl ?? { ttl_minutes: null, ttl_strategy: null }
-  return yield* first<Thread>(sql`
+  return sql`
     insert into threads (thread_id, owner, created_at, updated_at, metadata, config, status, resting_status, interrupts,
       last_position, last_thread_seq, hidden, ttl_minutes, ttl_strategy, expires_at)
     values (${thread_id}, ${owner}, now_iso(), now_iso(), ${metadata}, '{}', 'idle', 'idle', '{}', 0, 0, ${hidden},
       ${ttl_minutes}, ${ttl_strategy}, now_ms() + ${lifetime(ttl_minutes)})
-    on conflict (thread_id) do nothing returning *`)
+    on conflict (thread_id) do nothing returning *`
 }
 
 /** In milliseconds; null for ever. */
@@ -216,8 +227,4 @@ export function* refuseInFlight(thread_id: string, what: 'updated' | 'deleted'):
     `Thread ${thread_id} cannot be ${what} while run ${run.run_id} is ${run.status}; wait for it or cancel it`,
     { details: { run_id: run.run_id, status: run.status } },
   )
-}
-
-function missing(thread_id: string): never {
-  throw new RunloomError('not_found', `Thread ${thread_id} not found`)
 }

@@ -21,8 +21,8 @@ export interface Bulk {
   key?: readonly string[]
 }
 
-/** `unread`: nobody waits for its rows. */
-export type Statement = (Sql & { unread?: true }) | Bulk
+/** `unread`: nobody waits for its rows. `told`: the same, but they are wanted when there are some (`together`). */
+export type Statement = (Sql & { unread?: true; told?: (rows: Row[]) => void }) | Bulk
 export type Steps<T> = Generator<Statement, T, Row[]>
 
 /** A named transition. `name` is the name under which `module` exports it. */
@@ -57,6 +57,22 @@ export function* all<R = Row>(statement: Statement): Steps<R[]> {
 /** A `select … for update` of rows that are not looked at: on Postgres it travels with the statement that follows. */
 export function held(select: Sql): Statement {
   return Object.assign(select, { unread: true as const })
+}
+
+/**
+ * The rows of several statements, none of which needs another's: on Postgres they share one way there and back.
+ *
+ * @example const [users, [thread]] = yield* together<[User[], Thread[]]>(sql`select …`, sql`select …`)
+ */
+export function* together<T extends unknown[][]>(...statements: Sql[]): Steps<T> {
+  const answers: Row[][] = []
+  for (const [index, statement] of statements.entries()) {
+    const told = (rows: Row[]) => {
+      answers[index] = rows
+    }
+    told(yield index < statements.length - 1 ? Object.assign(statement, { told }) : statement)
+  }
+  return answers as unknown as T
 }
 
 /** The database's clock, as an ISO string: one moment for all the columns that it is written to. */

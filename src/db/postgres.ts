@@ -115,14 +115,17 @@ async function attemptOn<A, T>(
   const { stream } = (client as unknown as { connection: { stream: Duplex } }).connection
   const sent: Promise<Row[]>[] = []
   /** What is sent before somebody waits travels in one write. */
-  const send = (text: string, values?: unknown[]) => {
+  const send = (text: string, values?: unknown[], told?: (rows: Row[]) => void) => {
     if (sent.length === 0) {
       stream.cork()
       process.nextTick(() => stream.uncork())
     }
     const name = values && names?.of(text)
     const result = name ? client.query({ name, text, values }) : client.query(text, values)
-    const rows = result.then(({ rows }) => rows)
+    const rows = result.then(({ rows }) => {
+      told?.(rows)
+      return rows
+    })
     rows.catch(() => {}) // the first that failed is told, by `answered`
     sent.push(rows)
   }
@@ -150,7 +153,7 @@ async function attemptOn<A, T>(
       }
       const statement = next.value
       wrote ||= isBulk(statement) || !READ.test(statement.text)
-      if (!isBulk(statement)) send(statement.text, statement.values)
+      if (!isBulk(statement)) send(statement.text, statement.values, statement.told)
       else if (statement.rows.length === 1) send(numbered(statement.each), arraysOf(statement).flat())
       else if (statement.rows.length > 0) send(statement.all, arraysOf(statement))
       rows = returnsRows(statement) ? await answered() : []
@@ -179,7 +182,8 @@ function arraysOf({ columns, rows }: Bulk): unknown[][] {
 const READ = /^\s*select\b(?!.*\bfor update\b)/s
 
 function returnsRows(statement: Statement): boolean {
-  return !isBulk(statement) && !statement.unread && /^\s*select\b|\breturning\b/i.test(statement.text)
+  if (isBulk(statement) || statement.unread || statement.told) return false
+  return /^\s*select\b|\breturning\b/i.test(statement.text)
 }
 
 /** Of an error that came from asking the server: whether it was the connection, not an answer. */

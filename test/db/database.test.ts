@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, describe, test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
-import sql from 'sql-template-tag'
+import sql, { type Sql } from 'sql-template-tag'
 import { RunloomError } from '../../src/core/errors.ts'
 import {
   type Bulk,
@@ -14,10 +14,11 @@ import {
   ping,
   type Row,
   type Statement,
+  type Value,
 } from '../../src/db/database.ts'
 import { migrate } from '../../src/db/migrate.ts'
 import { forEachDatabase } from '../support/databases.ts'
-import { execute, increment, lockBoth, portable, refuse } from './transitions.ts'
+import { execute, executeTogether, increment, lockBoth, portable, refuse } from './transitions.ts'
 
 const pairs = (rows: Row[], conflict?: { ignore?: boolean; replace?: string[] }) =>
   insertMany('pairs', { a: 'text', b: 'text', n: 'bigint' }, conflict)(rows)
@@ -47,6 +48,27 @@ forEachDatabase('a database', open => {
     )
     assert.deepEqual({ ...rows[0] }, { next: 2 })
     assert.deepEqual({ ...(await stored())[0] }, { a: 'x', b: 'y', n: 1 })
+  })
+
+  test('answers each of the statements that are asked together, in their order', async () => {
+    const ask = (...statements: Sql[]) =>
+      db.run(
+        executeTogether,
+        statements.map(({ strings, values }) => ({ strings, values: values as Value[] })),
+      )
+    const insert = sql`insert into pairs (a, b, n) values ('x', 'y', 1) on conflict do nothing returning a`
+    const rows = await ask(
+      insert,
+      sql`select a from pairs where a = 'none'`,
+      sql`select n + 1 as next from pairs`,
+      insert,
+    )
+    assert.deepEqual(
+      rows.map(answer => answer.map(row => ({ ...row }))),
+      [[{ a: 'x' }], [], [{ next: 2 }], []],
+    )
+    await assert.rejects(ask(sql`delete from pairs`, sql`select nothing`, sql`select 1 as one`), /nothing/)
+    assert.equal((await stored()).length, 1)
   })
 
   test('undoes all that a refused transition wrote', async () => {

@@ -1,7 +1,16 @@
 // Transitions for the database's tests. It declares no tests, because the SQLite thread imports it.
 import sql, { Sql } from 'sql-template-tag'
 import { RunloomError } from '../../src/core/errors.ts'
-import { all, type Bulk, type Row, type Statement, type Steps, transition, type Value } from '../../src/db/database.ts'
+import {
+  all,
+  type Bulk,
+  type Row,
+  type Statement,
+  type Steps,
+  together,
+  transition,
+  type Value,
+} from '../../src/db/database.ts'
 
 /** Runs statements one after the other and returns the rows of the last. */
 export const execute = transition(import.meta.url, 'execute', function* (statements: Portable[]): Steps<Row[]> {
@@ -9,6 +18,15 @@ export const execute = transition(import.meta.url, 'execute', function* (stateme
   for (const statement of statements) rows = yield* all(restored(statement))
   return rows
 })
+
+/** Asks statements together and returns the rows of each. */
+export const executeTogether = transition(
+  import.meta.url,
+  'executeTogether',
+  function* (statements: Exclude<Portable, Bulk>[]): Steps<Row[][]> {
+    return yield* together(...statements.map(({ strings, values }) => new Sql(strings, values)))
+  },
+)
 
 /** Runs statements and then throws. */
 export const refuse = transition(
