@@ -2,7 +2,7 @@
 // `(list_id, length)`; other large values are blobs named by their hash. JSON text that holds state has references in it,
 // each between two characters that JSON text cannot contain. It is rendered by joining stored texts, without parsing any.
 import sql, { join } from 'sql-template-tag'
-import { all, type Database, first, type Steps, transition } from '../db/database.ts'
+import { all, type Database, first, type Steps, together, transition } from '../db/database.ts'
 import { readHeads } from './log.ts'
 
 /** `["l", list_id, length]`: the list's items joined by commas, without brackets. `["b", hash]`: the blob's text. */
@@ -52,27 +52,50 @@ interface ListRange {
   to: number
 }
 
-/** Items `from` (inclusive) to `to` (exclusive) of a list, through its parents. */
+/** Items `from` (inclusive) to `to` (exclusive) of a list. */
 export function* listItems(thread_id: string, list_id: string, from: number, to: number): Steps<Stored[]> {
-  const parts: Stored[][] = []
-  let [id, end]: [string | null, number] = [list_id, to]
-  while (id !== null && end > from) {
-    const list: { parent_id: string | null; parent_length: number } | undefined = yield* first(
-      sql`select parent_id, parent_length from lists where thread_id = ${thread_id} and list_id = ${id}`,
-    )
-    if (!list) throw new Error(`list ${id} of thread ${thread_id} is not stored`)
-    const start = Math.max(from, list.parent_length)
-    if (start < end) {
-      parts.unshift(
-        yield* all<Stored>(
-          sql`select data, exact from list_items where thread_id = ${thread_id} and list_id = ${id}
-              and idx >= ${start} and idx < ${end} order by idx`,
-        ),
-      )
-    }
-    ;[id, end] = [list.parent_id, Math.min(end, list.parent_length)]
+  return yield* itemsOf(thread_id, yield* chainOf(thread_id, list_id, from), from, to)
+}
+
+/** One of the lists of which a list is made: from `from` on its own items follow. */
+export interface Link {
+  list_id: string
+  from: number
+  closed: number
+  /** Of its last own item; null without any. */
+  last: number | null
+  parent_id: string | null
+}
+
+/** A list and those that it forked from, the oldest first, as far as items from `from` on are in them. */
+export function* chainOf(thread_id: string, list_id: string, from = 0): Steps<Link[]> {
+  const chain: Link[] = []
+  for (let next: string | null = list_id; next !== null && (chain[0]?.from ?? from + 1) > from; ) {
+    const found: Link | undefined = yield* first(sql`
+      select list_id, parent_id, parent_length as "from", closed, (
+        select max(idx) from list_items where thread_id = ${thread_id} and list_id = ${next}
+      ) as last
+      from lists where thread_id = ${thread_id} and list_id = ${next}`)
+    if (!found) throw new Error(`list ${next} of thread ${thread_id} is not stored`)
+    chain.unshift(found)
+    next = found.parent_id
   }
-  return parts.flat()
+  return chain
+}
+
+/** Items `from` (inclusive) to `to` (exclusive) of a list that is made of these. */
+export function* itemsOf(thread_id: string, chain: readonly Link[], from: number, to: number): Steps<Stored[]> {
+  const parts = chain.map(({ list_id, from: own }, index) => {
+    return { list_id, start: Math.max(from, own), end: Math.min(to, chain[index + 1]?.from ?? to) }
+  })
+  const asked = parts
+    .filter(({ start, end }) => start < end)
+    .map(
+      ({ list_id, start, end }) => sql`
+      select data, exact from list_items where thread_id = ${thread_id} and list_id = ${list_id}
+        and idx >= ${start} and idx < ${end} order by idx`,
+    )
+  return (yield* together<Stored[][]>(...asked)).flat()
 }
 
 export const readBlobs = transition(

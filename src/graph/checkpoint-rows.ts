@@ -1,7 +1,7 @@
 // The rows of checkpoints, and the transitions that read them. Runs in the database thread: no LangChain here.
 import sql, { empty, join } from 'sql-template-tag'
 import { all, type Bulk, first, insertMany, type Row, type Steps, transition } from '../db/database.ts'
-import { listItems, type Stored } from '../events/state.ts'
+import { chainOf, itemsOf, type Link, type Stored } from '../events/state.ts'
 
 export interface CheckpointRow {
   thread_id: string
@@ -150,25 +150,12 @@ function* readWrites({ thread_id, checkpoint_ns, checkpoint_id }: Required<Place
 }
 
 function* readListState(thread_id: string, list_id: string, length: number, have: Have): Steps<ListState> {
-  const chain: ListState['chain'] = []
-  let next: string | null = list_id
-  let tail: number | null = null
-  while (next !== null) {
-    const list: { parent_id: string | null; parent_length: number; closed: number } | undefined = yield* first(sql`
-      select parent_id, parent_length, closed from lists where thread_id = ${thread_id} and list_id = ${next}`)
-    if (!list) throw new Error(`list ${next} of thread ${thread_id} is not stored`)
-    if (next === list_id && list.closed === 0) tail = yield* readTail(thread_id, list_id, list.parent_length)
-    chain.unshift({ list_id: next, from: list.parent_length })
-    next = list.parent_id
-  }
+  const links = yield* chainOf(thread_id, list_id)
+  const { from, closed, last } = links.at(-1) as Link
+  const chain = links.map(({ list_id, from }) => ({ list_id, from }))
   const { base, shared } = closest(chain, length, have)
-  return {
-    chain,
-    tail,
-    base,
-    shared,
-    items: shared < length ? yield* listItems(thread_id, list_id, shared, length) : [],
-  }
+  const open = last === null ? from : last + 1
+  return { chain, tail: closed ? null : open, base, shared, items: yield* itemsOf(thread_id, links, shared, length) }
 }
 
 function closest(chain: ListState['chain'], length: number, have: Have): Pick<ListState, 'base' | 'shared'> {
@@ -178,13 +165,6 @@ function closest(chain: ListState['chain'], length: number, have: Have): Pick<Li
     if (shared >= found.shared) found = { base: list_id, shared }
   }
   return found
-}
-
-function* readTail(thread_id: string, list_id: string, from: number): Steps<number> {
-  const row = yield* first<{ last: number | null }>(
-    sql`select max(idx) as last from list_items where thread_id = ${thread_id} and list_id = ${list_id}`,
-  )
-  return row?.last == null ? from : row.last + 1
 }
 
 function* readBlobRows(thread_id: string, hashes: string[]): Steps<Loaded['blobs']> {
