@@ -1,7 +1,7 @@
 // State is stored once. Lists (message histories above all) are rows that checkpoints and events refer to by
 // `(list_id, length)`; other large values are blobs named by their hash. JSON text that holds state has references in it,
 // each between two characters that JSON text cannot contain. It is rendered by joining stored texts, without parsing any.
-import sql, { join } from 'sql-template-tag'
+import sql, { join, type Sql } from 'sql-template-tag'
 import { all, type Database, first, type Steps, together, transition } from '../db/database.ts'
 import { readHeads } from './log.ts'
 
@@ -68,19 +68,23 @@ export interface Link {
 }
 
 /** A list and those that it forked from, the oldest first, as far as items from `from` on are in them. */
-export function* chainOf(thread_id: string, list_id: string, from = 0): Steps<Link[]> {
-  const chain: Link[] = []
-  for (let next: string | null = list_id; next !== null && (chain[0]?.from ?? from + 1) > from; ) {
-    const found: Link | undefined = yield* first(sql`
-      select list_id, parent_id, parent_length as "from", closed, (
-        select max(idx) from list_items where thread_id = ${thread_id} and list_id = ${next}
-      ) as last
-      from lists where thread_id = ${thread_id} and list_id = ${next}`)
-    if (!found) throw new Error(`list ${next} of thread ${thread_id} is not stored`)
-    chain.unshift(found)
-    next = found.parent_id
-  }
-  return chain
+function* chainOf(thread_id: string, list_id: string, from: number): Steps<Link[]> {
+  return yield* chainFrom(thread_id, yield* first<Link>(linkOf(thread_id, list_id)), list_id, from)
+}
+
+export function linkOf(thread_id: string, list_id: string): Sql {
+  return sql`
+    select list_id, parent_id, parent_length as "from", closed, (
+      select max(idx) from list_items where thread_id = ${thread_id} and list_id = ${list_id}
+    ) as last
+    from lists where thread_id = ${thread_id} and list_id = ${list_id}`
+}
+
+/** The same where the list itself has been read. */
+export function* chainFrom(thread_id: string, link: Link | undefined, list_id: string, from = 0): Steps<Link[]> {
+  if (!link) throw new Error(`list ${list_id} of thread ${thread_id} is not stored`)
+  const { parent_id } = link
+  return parent_id === null || link.from <= from ? [link] : [...(yield* chainOf(thread_id, parent_id, from)), link]
 }
 
 /** Items `from` (inclusive) to `to` (exclusive) of a list that is made of these. */

@@ -1,7 +1,7 @@
 // The rows of checkpoints, and the transitions that read them. Runs in the database thread: no LangChain here.
-import sql, { empty, join } from 'sql-template-tag'
-import { all, type Bulk, first, insertMany, type Row, type Steps, transition } from '../db/database.ts'
-import { chainOf, itemsOf, type Link, type Stored } from '../events/state.ts'
+import sql, { empty, join, type Sql } from 'sql-template-tag'
+import { all, type Bulk, first, insertMany, type Row, type Steps, together, transition } from '../db/database.ts'
+import { chainFrom, itemsOf, type Link, linkOf, type Stored } from '../events/state.ts'
 
 export interface CheckpointRow {
   thread_id: string
@@ -70,15 +70,22 @@ export const readCheckpoint = transition(
     const row = yield* findCheckpoint(place)
     if (!row) return undefined
     const { thread_id, checkpoint_ns, checkpoint_id, parent_id } = row
-    const writes = yield* readWrites({ thread_id, checkpoint_ns, checkpoint_id })
+    const entries = Object.values<[string, string, number]>(JSON.parse(row.channels))
+    const refs = entries.filter(([kind]) => kind === 'l')
+    const [writes, ...links] = yield* together<[WriteRow[], ...Link[][]]>(
+      writesOf({ thread_id, checkpoint_ns, checkpoint_id }),
+      ...refs.map(([, list_id]) => linkOf(thread_id, list_id)),
+    )
     const old = parent_id !== null && JSON.parse(row.checkpoint).v < 4
-    const parent_writes = old ? yield* readWrites({ thread_id, checkpoint_ns, checkpoint_id: parent_id }) : []
+    const parent_writes = old
+      ? yield* all<WriteRow>(writesOf({ thread_id, checkpoint_ns, checkpoint_id: parent_id }))
+      : []
     const lists: Loaded['lists'] = {}
-    const hashes: string[] = []
-    for (const [kind, id, length] of Object.values<[string, string, number]>(JSON.parse(row.channels))) {
-      if (kind === 'l') lists[id] = yield* readListState(thread_id, id, length, have)
-      if (kind === 'b' && !have.blobs.includes(id)) hashes.push(id)
+    for (const [index, [, list_id, length]] of refs.entries()) {
+      const chain = yield* chainFrom(thread_id, links[index]?.[0], list_id)
+      lists[list_id] = yield* readListState(thread_id, chain, length, have)
     }
+    const hashes = entries.flatMap(([kind, hash]) => (kind === 'b' && !have.blobs.includes(hash) ? hash : []))
     const blobs = hashes.length > 0 ? yield* readBlobRows(thread_id, hashes) : []
     return { row, writes, parent_writes, lists, blobs }
   },
@@ -142,15 +149,14 @@ function* findCheckpoint({ thread_id, checkpoint_ns, checkpoint_id }: Place): St
     ${checkpoint_id === undefined ? sql`order by position desc limit 1` : sql`and checkpoint_id = ${checkpoint_id}`}`)
 }
 
-function* readWrites({ thread_id, checkpoint_ns, checkpoint_id }: Required<Place>): Steps<WriteRow[]> {
-  return yield* all<WriteRow>(sql`
+function writesOf({ thread_id, checkpoint_ns, checkpoint_id }: Required<Place>): Sql {
+  return sql`
     select task_id, idx, run_id, channel, exact from checkpoint_writes
     where thread_id = ${thread_id} and checkpoint_ns = ${checkpoint_ns} and checkpoint_id = ${checkpoint_id}
-    order by task_id, run_id, idx`)
+    order by task_id, run_id, idx`
 }
 
-function* readListState(thread_id: string, list_id: string, length: number, have: Have): Steps<ListState> {
-  const links = yield* chainOf(thread_id, list_id)
+function* readListState(thread_id: string, links: Link[], length: number, have: Have): Steps<ListState> {
   const { from, closed, last } = links.at(-1) as Link
   const chain = links.map(({ list_id, from }) => ({ list_id, from }))
   const { base, shared } = closest(chain, length, have)
