@@ -160,8 +160,8 @@ test('the overview counts what ran, and is honest about metrics that are off', {
   const without = join(folder.path, 'without-metrics.json')
   writeFileSync(without, JSON.stringify({ http: { disable_meta: true } }))
   const silent = await startServer({ database_url: `sqlite:${join(folder.path, 'silent.db')}`, config: without })
-  t.after(() => silent.stop())
   const other = await openUi(t, browser, `${silent.url}/ui/overview`, { refused: /404/ })
+  t.after(() => silent.stop()) // after the page, which would miss it
   await other.getByText('This server gives no metrics').waitFor()
   await other.getByText('Nothing ran in the last day').waitFor()
   await assertAccessible(other)

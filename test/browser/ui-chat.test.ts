@@ -408,8 +408,8 @@ test('a key that is not good any more: the page says so, takes another, and goes
   const key = 'mr_sk_secretsecretsecretsecret'
   const database_url = `sqlite:${join(folder.path, 'keys.db')}`
   const guarded = await startServer({ database_url, config, env: { RUNLOOM_API_KEYS: key } })
-  t.after(() => guarded.stop())
   const page = await openUi(t, browser, `${guarded.url}/ui/settings`, { refused: /401/ })
+  t.after(() => guarded.stop()) // after the page, which would miss it
   const give = async (key: string) => {
     await page.getByLabel(/^Needed where/).fill(key)
     await page.getByRole('button', { name: 'Use it' }).click()
