@@ -136,9 +136,11 @@ async function start(
   const bus: Bus =
     db.dialect === 'sqlite' ? new LocalBus() : new PostgresBus(config.database_direct_url ?? database_url)
   opened.push(() => bus.close())
-  const log = new EventLog(db, bus, error =>
-    logger('error', 'the event log cannot be written, trying again', errorFields(error)),
-  )
+  const texts = new StateTexts(db)
+  const log = new EventLog(db, bus, {
+    stored: rows => texts.know(rows),
+    outage: error => logger('error', 'the event log cannot be written, trying again', errorFields(error)),
+  })
   const threads = new ThreadLog(db, bus)
   opened.push(
     () => log.close(),
@@ -175,7 +177,6 @@ async function start(
   const webhooks = new WebhookPolicy({ ...webhookConfig, networks })
   const store = await itemStore(db, config)
   const cache = new StateCache()
-  const texts = new StateTexts(db)
   const types = new TypeReader({ folder: join(dataFolder(config), 'schemas'), logger })
   const states = new ThreadStates({ db, graphs, store, cache, texts, limits: config })
   const { lease_ms, poll_ms, concurrency, max_crashes, run_timeout_ms, drain_ms } = config
@@ -185,7 +186,6 @@ async function start(
       graphs,
       storeOf: owned => store.of(owned),
       cache,
-      texts,
       limits: config,
       tracing: config.agent.tracing,
     }),

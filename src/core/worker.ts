@@ -346,8 +346,8 @@ export class Worker {
       return finish(last)
     })
     const end = { status: last.status, ending: JSON.stringify(last.ending) }
-    if (landed && !cancelled) writer.conclude(last.slice, end)
-    if (landed && cancelled === 'interrupt') writer.conclude(last.slice)
+    if (landed && !cancelled) this.#log.conclude(writer, last.slice, end)
+    if (landed && cancelled === 'interrupt') this.#log.conclude(writer, last.slice)
     this.counts.ended[result.status] = (this.counts.ended[result.status] ?? 0) + 1
     this.#bus.publish(`run:${run_id}`)
     if (hasWebhook(claimed.run)) this.#bus.publish('webhooks')

@@ -3,7 +3,7 @@
 // somebody waits for. Readers see an event only after its commit: those in the process that executes the run are fed from memory,
 // others are woken by the Bus and read the table.
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
-import { type Database, isRefused, unlessOutage } from '../db/database.ts'
+import { type Bulk, type Database, isRefused, unlessOutage } from '../db/database.ts'
 import type { Bus } from './bus.ts'
 import { Followers } from './followers.ts'
 import { appendSlices, eventsOf, type Head, type RunEvent, readHeads, readPage, type Slice } from './log.ts'
@@ -21,6 +21,13 @@ const SETTLED = 32
 const OVER = new Fenced('the attempt is over')
 const RETRY_MS = [50, 100, 200, 400, 800, 1_000]
 
+export interface LogListeners {
+  /** Hears of rows of runs once they are committed, before anybody sees the events that they came with. */
+  stored?: (rows: readonly Bulk[]) => void
+  /** Hears once of each time in which nothing can be committed. */
+  outage?: (error: unknown) => void
+}
+
 export class EventLog {
   readonly #db: Database
   readonly #bus: Bus
@@ -32,13 +39,12 @@ export class EventLog {
   #due = 0
   /** Lets the group that is gathered leave at once. */
   #hurry: (() => void) | undefined
-  readonly #onOutage: (error: unknown) => void
+  readonly #tell: LogListeners
 
-  /** `onOutage` hears once of each time in which nothing can be committed. */
-  constructor(db: Database, bus: Bus, onOutage: (error: unknown) => void = () => {}) {
+  constructor(db: Database, bus: Bus, listeners: LogListeners = {}) {
     this.#db = db
     this.#bus = bus
-    this.#onOutage = onOutage
+    this.#tell = listeners
     this.#followers = new Followers(bus, 'run', run_ids => this.#versions(run_ids))
   }
 
@@ -57,6 +63,12 @@ export class EventLog {
     this.#writers.get(run_id)?.fail(new Fenced('the run was claimed again'))
     this.#writers.set(run_id, writer)
     return writer
+  }
+
+  /** Shows what a run's committed ending wrote, and how it ended, where that is known: who reads here does not ask for it. */
+  conclude(writer: RunWriter, slice: Slice, end?: Omit<RunEnd, 'values'>) {
+    this.#tell.stored?.(slice.writes)
+    writer.conclude(slice, end)
   }
 
   /** Ends writing. Readers that do not know yet how it ended ask the table. */
@@ -183,13 +195,14 @@ export class EventLog {
           else for (const slice of live) this.#settle(slice, error as Error)
           return
         }
-        if (tries === 0) this.#onOutage(error)
+        if (tries === 0) this.#tell.outage?.(error)
         await sleep(RETRY_MS[Math.min(tries, RETRY_MS.length - 1)])
       }
     }
   }
 
   #settle(slice: Slice, error: Error | undefined) {
+    if (!error) this.#tell.stored?.(slice.writes)
     this.#writerOf(slice)?.settle(slice, error)
     if (!error && slice.events.length > 0) this.#bus.publish(`run:${slice.run_id}`)
   }

@@ -2,7 +2,17 @@
 // `(list_id, length)`; other large values are blobs named by their hash. JSON text that holds state has references in it,
 // each between two characters that JSON text cannot contain. It is rendered by joining stored texts, without parsing any.
 import sql, { join, type Sql } from 'sql-template-tag'
-import { all, type Database, first, type Steps, together, transition } from '../db/database.ts'
+import {
+  all,
+  type Bulk,
+  type Database,
+  first,
+  insertMany,
+  type Steps,
+  together,
+  transition,
+  type Value,
+} from '../db/database.ts'
 import { readHeads } from './log.ts'
 
 /** `["l", list_id, length]`: the list's items joined by commas, without brackets. `["b", hash]`: the blob's text. */
@@ -112,6 +122,29 @@ export const readBlobs = transition(
   },
 )
 
+export const listRows = insertMany('lists', {
+  thread_id: 'text',
+  list_id: 'text',
+  run_id: 'text',
+  parent_id: 'text',
+  parent_length: 'bigint',
+  closed: 'bigint',
+})
+export const itemRows = insertMany('list_items', {
+  thread_id: 'text',
+  list_id: 'text',
+  idx: 'bigint',
+  run_id: 'text',
+  data: 'text',
+  exact: 'text',
+})
+export const blobRows = insertMany(
+  'blobs',
+  { thread_id: 'text', hash: 'text', run_id: 'text', data: 'text', exact: 'text' },
+  { ignore: true },
+)
+const [ITEMS, BLOBS] = [itemRows([]).each, blobRows([]).each]
+
 /** How many characters of list items and blobs a process keeps ready for rendering. */
 const CACHE_CHARS = 64 * 1024 * 1024
 
@@ -127,9 +160,13 @@ export class StateTexts {
     this.#db = db
   }
 
-  /** Makes the text of a blob known that is being stored. */
-  know(thread_id: string, hash: string, text: string) {
-    this.#keep(`${thread_id} ${hash}`, [text])
+  /** Makes known what a commit has stored, which then is not read back. Not sooner: what is fenced is never stored. */
+  know(stored: readonly Bulk[]) {
+    for (const { each, rows } of stored) {
+      if (each === ITEMS)
+        for (const { thread_id, list_id, idx, data } of rows) this.#add(`${thread_id} ${list_id}`, idx, data)
+      if (each === BLOBS) for (const { thread_id, hash, data } of rows) this.#add(`${thread_id} ${hash}`, 0, data)
+    }
   }
 
   /** The JSON text that a text with references stands for: at once where everything is at hand. */
@@ -180,9 +217,9 @@ export class StateTexts {
     }
     const [, list_id, length] = ref
     const key = `${thread_id} ${list_id}`
-    const known = this.#use(key) ?? []
+    const known = this.#use(key)?.slice() ?? [] // commits add to what is kept
     const items = await this.#db.run(readList, { thread_id, list_id, from: known.length, to: length })
-    const texts = [...known, ...items.map(item => item.data)]
+    const texts = known.concat(items.map(item => item.data))
     this.#keep(key, texts)
     return texts.join(',')
   }
@@ -196,10 +233,24 @@ export class StateTexts {
     return texts
   }
 
+  /** Adds the text at `index` to those that are known, if it is the next. */
+  #add(key: string, index: Value | undefined, text: Value | undefined) {
+    const known = this.#use(key)
+    if (index !== (known?.length ?? 0) || typeof text !== 'string') return
+    if (!known) return this.#keep(key, [text])
+    known.push(text)
+    this.#chars += text.length
+    this.#trim()
+  }
+
   #keep(key: string, texts: string[]) {
     this.#forget(key)
     this.#cached.set(key, texts)
     this.#chars += size(texts)
+    this.#trim()
+  }
+
+  #trim() {
     for (const oldest of this.#cached.keys()) {
       if (this.#chars <= CACHE_CHARS) break
       this.#forget(oldest)

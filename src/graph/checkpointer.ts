@@ -32,7 +32,7 @@ import {
 } from './checkpoint-rows.ts'
 import { messageBulks } from './message-rows.ts'
 import { decode, decodeExact, exactText, toWire, wireText } from './serde.ts'
-import type { Hydrated, StateCache } from './state-cache.ts'
+import { dropChanged, type Hydrated, type StateCache } from './state-cache.ts'
 import { KnownList } from './state-lists.ts'
 import { deepPrint } from './state-print.ts'
 import { type Entry, StateWriter } from './state-writer.ts'
@@ -88,8 +88,12 @@ export class Checkpointer extends BaseCheckpointSaver {
     if (!place || (this.#empty && place.thread_id === this.#options.thread_id)) return undefined
     await this.#settled()
     const hydrated = this.#options.cache.find(place.thread_id)
-    const loaded = await this.#load(place, hydrated)
+    const reading = this.#read(place, hydrated)
+    const changed = dropChanged(hydrated) // while the database is at work
+    const read = await reading
+    const loaded = changed ? await this.#read(place, hydrated) : read
     if (!loaded) return undefined
+    await this.#complete(hydrated, loaded)
     const newest = place.checkpoint_id === undefined
     if (newest) this.#options.cache.remember(place.thread_id, place.checkpoint_ns, referred(loaded, hydrated))
     this.#hold(loaded, hydrated)
@@ -113,9 +117,12 @@ export class Checkpointer extends BaseCheckpointSaver {
       })
       for (const place of page) {
         const known = hydrated.get(place.thread_id) ?? this.#options.cache.find(place.thread_id)
+        if (!hydrated.has(place.thread_id)) dropChanged(known)
         hydrated.set(place.thread_id, known)
-        const loaded = await this.#load(place, known)
-        if (loaded) yield await tuple(loaded, known)
+        const loaded = await this.#read(place, known)
+        if (!loaded) continue
+        await this.#complete(known, loaded)
+        yield await tuple(loaded, known)
       }
       if (page.length < size) return
       after = page.at(-1)
@@ -234,12 +241,15 @@ export class Checkpointer extends BaseCheckpointSaver {
     return state
   }
 
-  /** Reads a checkpoint, adding to `hydrated` what it refers to. */
-  async #load(place: Place, hydrated: Hydrated): Promise<Loaded | undefined> {
+  /** Reads a checkpoint, without what `hydrated` has of it. */
+  #read(place: Place, hydrated: Hydrated): Promise<Loaded | undefined> {
     const lists = Object.fromEntries([...hydrated.lists].map(([list_id, list]) => [list_id, list.items.length]))
     const have = { lists, blobs: [...hydrated.blobs.keys()] }
-    const loaded = await this.#options.db.run(readCheckpoint, { ...place, have })
-    if (!loaded) return undefined
+    return this.#options.db.run(readCheckpoint, { ...place, have })
+  }
+
+  /** Adds to `hydrated` what a checkpoint brought. */
+  async #complete(hydrated: Hydrated, loaded: Loaded) {
     for (const [list_id, { chain, base, shared, items }] of Object.entries(loaded.lists)) {
       const known = hydrated.lists.get(base)
       if (known && base === list_id && items.length === 0) continue
@@ -252,7 +262,6 @@ export class Checkpointer extends BaseCheckpointSaver {
       hydrated.blobs.set(hash, { value, print: deepPrint(value), bytes: Buffer.byteLength(stored.data) })
     }
     this.#remember({ ...loaded.row, channels: channelsOf(loaded), versions: versionsOf(loaded.row.checkpoint) })
-    return loaded
   }
 
   /** Lets the thread's writer go on from a loaded checkpoint. */

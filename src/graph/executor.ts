@@ -8,7 +8,6 @@ import type { Ending, Executor, Interrupt } from '../core/executor.ts'
 import { ownedBy, type User } from '../core/users.ts'
 import { type Database, patient } from '../db/database.ts'
 import type { RunWriter } from '../events/run-writer.ts'
-import type { StateTexts } from '../events/state.ts'
 import type { TracingProvider } from '../protocol/runloom-file.ts'
 import { RunCallbacks } from './callbacks.ts'
 import { Checkpointer } from './checkpointer.ts'
@@ -30,7 +29,6 @@ export interface GraphPorts {
   /** The store as an owner has it. */
   storeOf: (owned: Owned | undefined) => BaseStore
   cache: StateCache
-  texts: Pick<StateTexts, 'know'>
   limits: RecordingLimits
   /** For whose providers of traces runs are marked. */
   tracing: readonly TracingProvider[]
@@ -45,7 +43,7 @@ export function graphExecutor(ports: GraphPorts): Executor {
     const { metadata } = asked
     const loaded = await ports.graphs.get(asked.configurable.graph_id as string, asked)
     const { config, shown } = traced(asked, { graph: loaded, providers: ports.tracing, user })
-    const state = new StateWriter({ thread_id, run_id, texts: ports.texts })
+    const state = new StateWriter({ thread_id, run_id })
     const recording = new Recording(writer, state, config.durability ?? 'async', ports.limits)
     const { cache } = ports
     const store = ports.storeOf(ownedBy(user))

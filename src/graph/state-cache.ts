@@ -20,17 +20,15 @@ export class StateCache {
   readonly #threads = new Map<string, Map<string, Hydrated>>()
   #bytes = 0
 
-  /** All that is known of a thread and still looks as it was stored. */
+  /** All that is known of a thread, which `dropChanged` has to look through before it is used. */
   find(thread_id: string): Hydrated {
     const found: Hydrated = { lists: new Map(), blobs: new Map() }
     for (const { lists, blobs } of this.#threads.get(thread_id)?.values() ?? []) {
       for (const [list_id, list] of lists) {
         const longer = list.items.length > (found.lists.get(list_id)?.items.length ?? 0)
-        if (longer && list.isIntact()) found.lists.set(list_id, list)
+        if (longer) found.lists.set(list_id, list)
       }
-      for (const [hash, blob] of blobs) {
-        if (blob.print.matches(blob.value)) found.blobs.set(hash, blob)
-      }
+      for (const [hash, blob] of blobs) found.blobs.set(hash, blob)
     }
     return found
   }
@@ -63,6 +61,14 @@ export class StateCache {
     if (hydrated) this.#bytes -= size(hydrated)
     namespaces.delete(checkpoint_ns)
   }
+}
+
+/** Takes out what does not look as it was stored any more; whether there was such. Costs a look at every element. */
+export function dropChanged({ lists, blobs }: Hydrated): boolean {
+  const known = lists.size + blobs.size
+  for (const [list_id, list] of lists) if (!list.isIntact()) lists.delete(list_id)
+  for (const [hash, { print, value }] of blobs) if (!print.matches(value)) blobs.delete(hash)
+  return lists.size + blobs.size < known
 }
 
 function size({ lists, blobs }: Hydrated): number {

@@ -6,8 +6,8 @@
 // replacing such an element by a new object always is.
 import { createHash, randomUUID } from 'node:crypto'
 import { withoutNul } from '../core/json.ts'
-import { type Bulk, insertMany } from '../db/database.ts'
-import { type Ref, refText, type StateTexts, type Stored } from '../events/state.ts'
+import type { Bulk } from '../db/database.ts'
+import { blobRows, itemRows, listRows, type Ref, refText, type Stored } from '../events/state.ts'
 import { encode, LONG_TEXT, toWire, wireText } from './serde.ts'
 import { type KnownList, Lists } from './state-lists.ts'
 import { deepPrint, type Print } from './state-print.ts'
@@ -50,7 +50,6 @@ interface Interned {
 export class StateWriter {
   readonly thread_id: string
   readonly run_id: string
-  readonly #texts: Pick<StateTexts, 'know'> | undefined
   readonly #lists: Lists
   readonly #blobs = new Map<string, KnownBlob>()
   readonly #hashes = new Map<unknown, string>()
@@ -58,11 +57,9 @@ export class StateWriter {
   /** Values of checkpoints, as they were stored. */
   readonly #stored = new WeakMap<object, Interned & { checkpoint_ns: string }>()
 
-  /** `texts`: where this process renders what is written. */
-  constructor({ thread_id, run_id, texts }: { thread_id: string; run_id: string; texts?: Pick<StateTexts, 'know'> }) {
+  constructor({ thread_id, run_id }: { thread_id: string; run_id: string }) {
     this.thread_id = thread_id
     this.run_id = run_id
-    this.#texts = texts
     this.#lists = new Lists(thread_id, run_id)
   }
 
@@ -123,7 +120,6 @@ export class StateWriter {
       const stored = { data: known.text, exact: null }
       const hash = hashOf(stored)
       writes.push(this.#blobRow(hash, stored))
-      this.#texts?.know(this.thread_id, hash, known.text)
       known.ref = refText(['b', hash])
     }
     return { data: `[${text},${known.ref}]`, writes }
@@ -217,37 +213,12 @@ export class StateWriter {
 
   #blobRow(hash: string, { data, exact }: Stored): Bulk {
     const row = { thread_id: this.thread_id, hash, run_id: this.run_id, data, exact }
-    return insertBlobs([row])
+    return blobRows([row])
   }
 }
 
-const insertBlobs = insertMany(
-  'blobs',
-  { thread_id: 'text', hash: 'text', run_id: 'text', data: 'text', exact: 'text' },
-  { ignore: true },
-)
-const insertLists = insertMany('lists', {
-  thread_id: 'text',
-  list_id: 'text',
-  run_id: 'text',
-  parent_id: 'text',
-  parent_length: 'bigint',
-  closed: 'bigint',
-})
-const insertItems = insertMany('list_items', {
-  thread_id: 'text',
-  list_id: 'text',
-  idx: 'bigint',
-  run_id: 'text',
-  data: 'text',
-  exact: 'text',
-})
-
 function listBulks({ lists, list_items }: ReturnType<Lists['intern']>['rows']): Bulk[] {
-  return [
-    ...(lists.length > 0 ? [insertLists(lists)] : []),
-    ...(list_items.length > 0 ? [insertItems(list_items)] : []),
-  ]
+  return [...(lists.length > 0 ? [listRows(lists)] : []), ...(list_items.length > 0 ? [itemRows(list_items)] : [])]
 }
 
 function holderOf(checkpoint_ns: string, channel: string): string {

@@ -21,7 +21,7 @@ forEachDatabase('appending to the log', open => {
   beforeEach(() => {
     db = new FlakyDatabase(core.db)
     outages = []
-    log = new EventLog(db, new LocalBus(), error => outages.push(error))
+    log = new EventLog(db, new LocalBus(), { outage: error => outages.push(error) })
   })
   afterEach(() => log.close())
 

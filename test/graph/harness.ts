@@ -104,7 +104,6 @@ export class TestServer {
       graphs: this.graphs,
       storeOf: () => this.store,
       cache,
-      texts: new StateTexts(db),
       limits: LIMITS,
       tracing: [],
     })
