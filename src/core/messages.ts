@@ -6,7 +6,7 @@
 // wrote it changes is replaced in its place; what a later run changes is written once more, as that run's, and so is what
 // is asked again by a run that makes another one anew.
 import sql, { empty, join, type Sql } from 'sql-template-tag'
-import { all, type Bulk, first, type Row, type Steps, transition } from '../db/database.ts'
+import { all, type Bulk, first, numberedRows, type Row, type Steps, transition } from '../db/database.ts'
 import { type Feedback, feedbackOf } from './feedback.ts'
 import { findRun, type RunKey } from './run-keys.ts'
 import { getThread, type ThreadKey } from './threads.ts'
@@ -52,7 +52,8 @@ export function eventTypeOf(type: unknown): string | undefined {
 const COLUMNS = ['thread_id', 'run_id', 'message_id', 'event_type', 'content', 'caller'] as const
 const GIVEN = [...COLUMNS, 'replaced_run_id'] as const
 const NEXT_SEQ = `coalesce((select max(top) from (
-  select max(seq) as top from messages where messages.thread_id = said.thread_id
+  select * from (
+    select seq as top from messages where messages.thread_id = said.thread_id order by seq desc limit 1) newest
   union all select last_message_seq from threads where threads.thread_id = said.thread_id) known), 0)`
 // The sign keeps SQLite from looking through the whole thread in the order of seq.
 const IS_NEWS = `said.content is distinct from (
@@ -68,8 +69,7 @@ const INSERT = {
   each: `${TARGET}, 1 + ${NEXT_SEQ}, now_iso()
     from (select ${GIVEN.map(column => `? as ${column}`).join(', ')}) said where ${IS_NEWS} ${THEN}`,
   all: `${TARGET}, row_number() over (partition by said.thread_id order by said.place) + ${NEXT_SEQ}, now_iso()
-    from unnest(${GIVEN.map((_, index) => `$${index + 1}::text[]`).join(', ')}) with ordinality
-      as said (${GIVEN.join(', ')}, place) where ${IS_NEWS} ${THEN}`,
+    from ${numberedRows(GIVEN)} as said (${GIVEN.join(', ')}, place) where ${IS_NEWS} ${THEN}`,
   columns: GIVEN,
   key: ['thread_id', 'message_id', 'run_id'],
 }
@@ -82,7 +82,8 @@ export function messageRows(rows: readonly NewMessage[]): Bulk {
 /** Takes back what a run has said. Its thread is locked. */
 export function* eraseMessages({ thread_id, run_id }: { thread_id: string; run_id: string }): Steps<void> {
   yield sql`
-    update threads set last_message_seq = (select max(seq) from messages where messages.thread_id = ${thread_id})
+    update threads set last_message_seq = (
+      select seq from messages where messages.thread_id = ${thread_id} order by seq desc limit 1)
     where thread_id = ${thread_id}
       and exists (select 1 from messages where messages.thread_id = ${thread_id} and run_id = ${run_id})`
   yield sql`delete from messages where thread_id = ${thread_id} and run_id = ${run_id}`

@@ -151,7 +151,7 @@ export const newestCheckpoints = transition(
     return yield* all<{ thread_id: string; checkpoint_id: string }>(sql`
     select thread_id, checkpoint_id from checkpoints where checkpoint_ns = '' and thread_id in (${join([...thread_ids])})
     and position = (
-      select max(position) from checkpoints newest
-      where newest.thread_id = checkpoints.thread_id and newest.checkpoint_ns = '')`)
+      select position from checkpoints newest
+      where newest.thread_id = checkpoints.thread_id and newest.checkpoint_ns = '' order by position desc limit 1)`)
   },
 )

@@ -186,9 +186,8 @@ export function refreshed(thread_id: string, changes = empty): Sql {
     thread_id,
     sql`${changes} status = case when ${running} or ${pending} then 'busy' else resting_status end,
       due_at = case when ${running} then due_at
-        else (select case when earliest > turn_at then earliest else turn_at end from (
-          select min(not_before) as earliest from runs where thread_id = ${thread_id} and status = 'pending') as queue
-          where earliest is not null) end`,
+        else (select case when not_before > turn_at then not_before else turn_at end from runs
+          where runs.thread_id = ${thread_id} and runs.status = 'pending' order by not_before limit 1) end`,
   )
 }
 

@@ -120,6 +120,15 @@ function onConflict(names: string[], { ignore, replace }: { ignore?: boolean; re
   return `on conflict (${replace.join(', ')}) do update set ${rest.join(', ')}`
 }
 
+/**
+ * The rows of a bulk's `all` with their number, from 1, as its last column: for an insert that looks at tables for each. The
+ * limit takes nothing away: it lets Postgres, which takes an array it does not know for ten rows, keep its plan.
+ */
+export function numberedRows(columns: readonly string[]): string {
+  const arrays = columns.map((_, index) => `$${index + 1}::text[]`).join(', ')
+  return `(select * from unnest(${arrays}) with ordinality limit cardinality($1::text[]))`
+}
+
 /** Joins bulks of the same statement into one, in order. */
 export function mergeBulks(bulks: readonly Bulk[]): Bulk[] {
   const merged = new Map<string, Bulk & { rows: Row[] }>()

@@ -85,7 +85,7 @@ function* chainOf(thread_id: string, list_id: string, from: number): Steps<Link[
 export function linkOf(thread_id: string, list_id: string): Sql {
   return sql`
     select list_id, parent_id, parent_length as "from", closed, (
-      select max(idx) from list_items where thread_id = ${thread_id} and list_id = ${list_id}
+      select idx from list_items where thread_id = ${thread_id} and list_id = ${list_id} order by idx desc limit 1
     ) as last
     from lists where thread_id = ${thread_id} and list_id = ${list_id}`
 }

@@ -1,6 +1,16 @@
 // The rows of checkpoints, and the transitions that read them. Runs in the database thread: no LangChain here.
 import sql, { empty, join, type Sql } from 'sql-template-tag'
-import { all, type Bulk, first, insertMany, type Row, type Steps, together, transition } from '../db/database.ts'
+import {
+  all,
+  type Bulk,
+  first,
+  insertMany,
+  numberedRows,
+  type Row,
+  type Steps,
+  together,
+  transition,
+} from '../db/database.ts'
 import { chainFrom, itemsOf, type Link, linkOf, type Stored } from '../events/state.ts'
 
 export interface CheckpointRow {
@@ -197,8 +207,8 @@ const REPLACING = `on conflict (thread_id, checkpoint_ns, checkpoint_id) do upda
   .join(', ')}`
 
 function newestPosition(thread_id: string, checkpoint_ns: string): string {
-  return `coalesce((select max(position) from checkpoints
-    where thread_id = ${thread_id} and checkpoint_ns = ${checkpoint_ns}), 0)`
+  return `coalesce((select position from checkpoints
+    where thread_id = ${thread_id} and checkpoint_ns = ${checkpoint_ns} order by position desc limit 1), 0)`
 }
 
 const INSERT_CHECKPOINT = {
@@ -206,8 +216,7 @@ const INSERT_CHECKPOINT = {
     values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ${newestPosition('?1', '?2')} + 1) ${REPLACING}`,
   all: `insert into checkpoints (${CHECKPOINT_NAMES}, position)
     select ${CHECKPOINT_NAMES}, ${newestPosition('new.thread_id', 'new.checkpoint_ns')} + nth
-    from unnest(${CHECKPOINT_COLUMNS.map((_, index) => `$${index + 1}::text[]`).join(', ')})
-      with ordinality as new (${CHECKPOINT_NAMES}, nth) ${REPLACING}`,
+    from ${numberedRows(CHECKPOINT_COLUMNS)} as new (${CHECKPOINT_NAMES}, nth) ${REPLACING}`,
   columns: CHECKPOINT_COLUMNS,
   key: CHECKPOINT_COLUMNS.slice(0, 3),
 }

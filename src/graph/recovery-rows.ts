@@ -140,7 +140,8 @@ export const readSuperstep = transition(import.meta.url, 'readSuperstep', functi
     ' or ',
   )
   return yield* all<Pick<RunEvent, 'event' | 'data'>>(sql`
-      select event, data from run_events where run_id = ${run_id} and (${named}) and seq >= (
-        select coalesce(max(seq), 0) from run_events where run_id = ${run_id} and event = 'checkpoints')
+      select event, data from run_events where run_id = ${run_id} and (${named}) and seq >=
+        coalesce((
+          select seq from run_events where run_id = ${run_id} and event = 'checkpoints' order by seq desc limit 1), 0)
       order by seq`)
 })
