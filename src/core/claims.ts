@@ -221,7 +221,7 @@ export interface Finished {
  */
 export const finishRun = transition(import.meta.url, 'finishRun', function* (args: Finish): Steps<Finished> {
   const { thread_id, slice, claim } = args
-  const { run, landed } = yield* writeLast(thread_id, slice)
+  const { run, landed } = yield* writeLast(thread_id, slice, 'ends')
   if (!run) {
     const [next] = claim ? yield* takeUp(claim) : []
     return { landed, ...(next && { next }) }
@@ -252,7 +252,7 @@ export const handBack = transition(
   import.meta.url,
   'handBack',
   function* ({ thread_id, slice, wait }: HandBack): Steps<boolean> {
-    const { run } = yield* writeLast(thread_id, slice)
+    const { run } = yield* writeLast(thread_id, slice, 'goes on')
     if (!run) return false
     if (run.cancel_action) yield* endRun(run, run.cancel_action, 'interrupted', JSON.parse(run.ending ?? '{}'))
     else {
@@ -278,7 +278,11 @@ export interface HandBack {
 type Written = Run & { queue: number | null }
 
 /** Locks a run's thread and head and writes its last slice; no run when it was not ours any more, or had ended so. */
-function* writeLast(thread_id: string, slice: Slice): Steps<{ run?: Written; landed: boolean }> {
+function* writeLast(
+  thread_id: string,
+  slice: Slice,
+  then: 'ends' | 'goes on',
+): Steps<{ run?: Written; landed: boolean }> {
   yield held(sql`select 1 from threads where thread_id = ${thread_id} for update`)
   const run = yield* first<Written & Head>(sql`
     select runs.*, attempt, last_seq, commits, ended, queue
@@ -287,7 +291,7 @@ function* writeLast(thread_id: string, slice: Slice): Steps<{ run?: Written; lan
     where run_heads.run_id = ${slice.run_id} for update of run_heads`)
   const standing = compare(slice, run)
   if (!run || standing !== 'mine') return { landed: standing === 'landed' && run?.ended === 1 }
-  yield* write([slice])
+  yield* write([slice], then === 'ends' && run.cancel_action !== 'rollback' ? 1 : 0)
   return { run, landed: true }
 }
 
@@ -296,7 +300,10 @@ export const voidLeases = transition(import.meta.url, 'voidLeases', function* ()
   yield sql`update threads set due_at = 0 where thread_id in (select thread_id from runs where status = 'running')`
 })
 
-/** Ends a run that is the caller's or nobody's, as a cancel's action or an ending says. The thread is locked. */
+/**
+ * Ends a run that is the caller's or nobody's, as a cancel's action or an ending says; `left`: what the caller leaves, whose
+ * last slice has ended its head. The thread is locked.
+ */
 export function* endRun(
   run: Run,
   action: CancelAction,
@@ -305,7 +312,7 @@ export function* endRun(
   left?: Pick<Finish, 'interrupts' | 'resting_status'>,
 ): Steps<void> {
   if (action === 'rollback') return yield* eraseRun(run, 'rollback')
-  yield sql`update run_heads set attempt = attempt + ${left ? 0 : 1}, ended = 1 where run_id = ${run.run_id}`
+  if (!left) yield sql`update run_heads set attempt = attempt + 1, ended = 1 where run_id = ${run.run_id}`
   yield sql`
     update runs set status = ${status}, ending = ${JSON.stringify(ending)}, worker_id = null, updated_at = now_iso(),
       ended_at = now_iso(), retained_from = now_ms() where run_id = ${run.run_id}`

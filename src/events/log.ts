@@ -71,9 +71,9 @@ export function compare({ attempt, commits }: Slice, head: Head | undefined): 'm
   return head.commits === commits + 1 ? 'landed' : 'fenced'
 }
 
-/** Writes slices that are `mine`; their heads are locked. */
-export function* write(slices: readonly Slice[]): Steps<void> {
-  yield moveHeads(slices)
+/** Writes slices that are `mine`, the last of their runs where those end with them; their heads are locked. */
+export function* write(slices: readonly Slice[], ended: 0 | 1 = 0): Steps<void> {
+  yield moveHeads(slices, ended)
   yield eventRows(slices)
   for (const bulk of mergeBulks(slices.flatMap(slice => slice.writes))) yield bulk
 }
@@ -143,17 +143,18 @@ export function eventsOf(rows: readonly EventRow[]): RunEvent[] {
 /** A stored row; `seq` is that of its last event. */
 export type EventRow = EventLines & { seq: number }
 
-function moveHeads(slices: readonly Slice[]): Bulk {
+function moveHeads(slices: readonly Slice[], ended: 0 | 1): Bulk {
   return {
-    each: 'update run_heads set last_seq = ?, commits = ? where run_id = ?',
-    all: `update run_heads set last_seq = moved.last_seq, commits = moved.commits
-      from unnest($1::bigint[], $2::bigint[], $3::text[]) as moved (last_seq, commits, run_id)
+    each: 'update run_heads set last_seq = ?, commits = ?, ended = ? where run_id = ?',
+    all: `update run_heads set last_seq = moved.last_seq, commits = moved.commits, ended = moved.ended
+      from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[]) as moved (last_seq, commits, ended, run_id)
       where run_heads.run_id = moved.run_id`,
-    columns: ['last_seq', 'commits', 'run_id'],
+    columns: ['last_seq', 'commits', 'ended', 'run_id'],
     rows: slices.map(({ run_id, last_seq, commits, events }) => ({
       run_id,
       last_seq: lastSeq({ last_seq, events }),
       commits: commits + 1,
+      ended,
     })),
   }
 }
