@@ -104,12 +104,15 @@ export function* itemsOf(thread_id: string, chain: readonly Link[], from: number
   })
   const asked = parts
     .filter(({ start, end }) => start < end)
-    .map(
-      ({ list_id, start, end }) => sql`
-      select data, exact from list_items where thread_id = ${thread_id} and list_id = ${list_id}
-        and idx >= ${start} and idx < ${end} order by idx`,
-    )
+    .map(({ list_id, start, end }) => ownItems(thread_id, list_id, start, end))
   return (yield* together<Stored[][]>(...asked)).flat()
+}
+
+/** Of items `from` (inclusive) to `to` (exclusive) of a list those that it does not share with the list it forked from. */
+export function ownItems(thread_id: string, list_id: string, from: number, to: number): Sql {
+  return sql`
+    select data, exact from list_items where thread_id = ${thread_id} and list_id = ${list_id}
+      and idx >= ${from} and idx < ${to} order by idx`
 }
 
 export const readBlobs = transition(

@@ -11,7 +11,7 @@ import {
   together,
   transition,
 } from '../db/database.ts'
-import { chainFrom, itemsOf, type Link, linkOf, type Stored } from '../events/state.ts'
+import { chainFrom, itemsOf, type Link, linkOf, ownItems, type Stored } from '../events/state.ts'
 
 export interface CheckpointRow {
   thread_id: string
@@ -82,10 +82,13 @@ export const readCheckpoint = transition(
     const { thread_id, checkpoint_ns, checkpoint_id, parent_id } = row
     const entries = Object.values<[string, string, number]>(JSON.parse(row.channels))
     const refs = entries.filter(([kind]) => kind === 'l')
-    const [writes, ...links] = yield* together<[WriteRow[], ...Link[][]]>(
+    const [writes, ...answers] = yield* together<[WriteRow[], ...(Link | Stored)[][]]>(
       writesOf({ thread_id, checkpoint_ns, checkpoint_id }),
       ...refs.map(([, list_id]) => linkOf(thread_id, list_id)),
+      ...refs.map(([, list_id, length]) => ownItems(thread_id, list_id, have.lists[list_id] ?? 0, length)),
     )
+    const links = answers as Link[][]
+    const own = answers.slice(refs.length) as Stored[][]
     const old = parent_id !== null && JSON.parse(row.checkpoint).v < 4
     const parent_writes = old
       ? yield* all<WriteRow>(writesOf({ thread_id, checkpoint_ns, checkpoint_id: parent_id }))
@@ -93,7 +96,7 @@ export const readCheckpoint = transition(
     const lists: Loaded['lists'] = {}
     for (const [index, [, list_id, length]] of refs.entries()) {
       const chain = yield* chainFrom(thread_id, links[index]?.[0], list_id)
-      lists[list_id] = yield* readListState(thread_id, chain, length, have)
+      lists[list_id] = yield* readListState(thread_id, chain, length, have, own[index] ?? [])
     }
     const hashes = entries.flatMap(([kind, hash]) => (kind === 'b' && !have.blobs.includes(hash) ? hash : []))
     const blobs = hashes.length > 0 ? yield* readBlobRows(thread_id, hashes) : []
@@ -166,12 +169,14 @@ function writesOf({ thread_id, checkpoint_ns, checkpoint_id }: Required<Place>):
     order by task_id, run_id, idx`
 }
 
-function* readListState(thread_id: string, links: Link[], length: number, have: Have): Steps<ListState> {
+/** `own`: its own items that the reader does not have. */
+function* readListState(thread_id: string, links: Link[], length: number, have: Have, own: Stored[]): Steps<ListState> {
   const { from, closed, last } = links.at(-1) as Link
   const chain = links.map(({ list_id, from }) => ({ list_id, from }))
   const { base, shared } = closest(chain, length, have)
   const open = last === null ? from : last + 1
-  return { chain, tail: closed ? null : open, base, shared, items: yield* itemsOf(thread_id, links, shared, length) }
+  const inherited = yield* itemsOf(thread_id, links.slice(0, -1), shared, Math.min(from, length))
+  return { chain, tail: closed ? null : open, base, shared, items: [...inherited, ...own] }
 }
 
 function closest(chain: ListState['chain'], length: number, have: Have): Pick<ListState, 'base' | 'shared'> {
