@@ -15,7 +15,7 @@ import type { Config } from './config.ts'
 import { ApiKeys } from './core/api-keys.ts'
 import { syncSystemAssistants } from './core/assistants.ts'
 import { Children } from './core/children.ts'
-import { sweep, voidLeases } from './core/claims.ts'
+import { sweep } from './core/claims.ts'
 import { Deliverer } from './core/deliverer.ts'
 import { Documents } from './core/documents.ts'
 import { prepareVectors } from './core/item-vectors.ts'
@@ -24,6 +24,7 @@ import { errorFields, type Logger } from './core/logger.ts'
 import { QueueGate } from './core/queue.ts'
 import { userOfRun } from './core/runs.ts'
 import { Scheduler } from './core/scheduler.ts'
+import { startAlone } from './core/startup.ts'
 import { ThreadFiles } from './core/thread-files.ts'
 import { ThreadLog } from './core/thread-log.ts'
 import { sweepThreads } from './core/thread-prune.ts'
@@ -31,7 +32,6 @@ import type { Ttl } from './core/threads.ts'
 import { Ticker } from './core/ticker.ts'
 import { Uploads } from './core/uploads.ts'
 import { WebhookPolicy } from './core/webhook-policy.ts'
-import { voidDeliveryLeases } from './core/webhooks.ts'
 import { Worker } from './core/worker.ts'
 import { type Database, openDatabase, unusable } from './db/database.ts'
 import { migrate } from './db/migrate.ts'
@@ -129,10 +129,7 @@ async function start(
     throw unusable(database_url, error)
   }
   await migrate(db).catch(refuse)
-  if (db.dialect === 'sqlite') {
-    await db.run(voidLeases, undefined)
-    await db.run(voidDeliveryLeases, undefined)
-  }
+  if (db.dialect === 'sqlite') await db.run(startAlone, undefined)
   const bus: Bus =
     db.dialect === 'sqlite' ? new LocalBus() : new PostgresBus(config.database_direct_url ?? database_url)
   opened.push(() => bus.close())

@@ -295,11 +295,6 @@ function* writeLast(
   return { run, landed: true }
 }
 
-/** Makes every lease end now: for the one process that holds a SQLite file and has just started. */
-export const voidLeases = transition(import.meta.url, 'voidLeases', function* (): Steps<void> {
-  yield sql`update threads set due_at = 0 where thread_id in (select thread_id from runs where status = 'running')`
-})
-
 /**
  * Ends a run that is the caller's or nobody's, as a cancel's action or an ending says; `left`: what the caller leaves, whose
  * last slice has ended its head. The thread is locked.

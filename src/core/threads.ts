@@ -186,7 +186,7 @@ export function refreshed(thread_id: string, changes = empty): Sql {
     thread_id,
     sql`${changes} status = case when ${running} or ${pending} then 'busy' else resting_status end,
       due_at = case when ${running} then due_at
-        else (select case when not_before > turn_at then not_before else turn_at end from runs
+        else (select case when turn_at between not_before and now_ms() then turn_at else not_before end from runs
           where runs.thread_id = ${thread_id} and runs.status = 'pending' order by not_before limit 1) end`,
   )
 }

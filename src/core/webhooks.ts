@@ -117,11 +117,6 @@ export const releaseDelivery = transition(
   },
 )
 
-/** Makes every lease on a delivery end now: for the one process that holds a SQLite file and has just started. */
-export const voidDeliveryLeases = transition(import.meta.url, 'voidDeliveryLeases', function* (): Steps<void> {
-  yield sql`update webhook_deliveries set due_at = now_ms() where status = 'sending' and due_at is not null`
-})
-
 /** Newest first. */
 export const listDeliveries = transition(import.meta.url, 'listDeliveries', function* (key: RunKey): Steps<Delivery[]> {
   const run = yield* findRun(key)

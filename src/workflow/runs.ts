@@ -240,7 +240,7 @@ export const submitToolResults = transition(import.meta.url, 'submitToolResults'
     if (inserted) accepted++
   }
   if (accepted > 0 && run.status === 'pending') {
-    yield sql`update runs set not_before = now_ms() where run_id = ${run_id}`
+    yield sql`update runs set not_before = now_ms(), updated_at = now_iso() where run_id = ${run_id}`
     yield* refreshThread(thread_id)
   }
   const goesOn = open.size === 0 && waiting.every(one => one === pending || unanswered(one).length === 0)

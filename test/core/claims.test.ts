@@ -1,9 +1,11 @@
 // Claiming: one executing run a thread, each run claimed once an attempt, and a dead owner's run by somebody else.
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, describe, test } from 'node:test'
-import { handBack, voidLeases } from '../../src/core/claims.ts'
+import { join } from 'sql-template-tag'
+import { handBack } from '../../src/core/claims.ts'
 import type { ClaimedRun } from '../../src/core/executor.ts'
 import { cancelRun } from '../../src/core/runs.ts'
+import { startAlone } from '../../src/core/startup.ts'
 import { appendSlices } from '../../src/events/log.ts'
 import { numbers } from '../events/support.ts'
 import { forEachDatabase } from '../support/databases.ts'
@@ -258,13 +260,35 @@ forEachDatabase('claiming', open => {
     const [executing, later] = [await begin(core), await create(core, { after_ms: 60_000 })]
     const ended = await begin(core)
     await finish(core, ended)
-    await core.db.run(voidLeases, undefined)
+    await core.db.run(startAlone, undefined)
     assert.deepEqual(
       (await claim(core)).map(({ run }) => run.run_id),
       [executing.run.run_id],
     )
     assert.equal((await threadOf(core, later.run.thread_id)).due_at, later.run.not_before)
     assert.equal((await threadOf(core, ended.run.thread_id)).due_at, null)
+  })
+
+  test('at a start with a clock that went back, what waits is due in as long as when it began to wait', async () => {
+    const [now, later] = [await create(core), await create(core, { after_ms: 60_000 })]
+    const [behind, untouched] = [await create(core), await create(core, { after_ms: 60_000 })]
+    const thread_ids = [now, later, behind].map(({ run }) => run.thread_id)
+    const hour = 60 * 60 * 1000
+    const then = new Date(Date.now() + hour).toISOString()
+    await core.sql`
+      update runs set not_before = not_before + ${hour}, updated_at = ${then} where thread_id in (${join(thread_ids)})`
+    await core.sql`
+      update threads set due_at = due_at + ${hour} where thread_id in (${join(thread_ids)})`
+    await core.sql`update threads set turn_at = ${Date.now() + hour} where thread_id = ${behind.run.thread_id}`
+    assert.deepEqual(await claim(core), [])
+    await core.db.run(startAlone, undefined)
+    assert.deepEqual(
+      (await claim(core)).map(({ run }) => run.run_id).sort(),
+      [now.run.run_id, behind.run.run_id].sort(),
+    )
+    const due = (await threadOf(core, later.run.thread_id)).due_at as number
+    assert.ok(Math.abs(due - Date.now() - 60_000) < 10_000, `${due - Date.now()} ms`)
+    assert.equal((await threadOf(core, untouched.run.thread_id)).due_at, untouched.run.not_before)
   })
 
   test('a thread that says it is due and is not is set right', async () => {

@@ -9,6 +9,7 @@ import { sweep } from '../../src/core/claims.ts'
 import { Deliverer, type DelivererOptions, type DelivererPorts } from '../../src/core/deliverer.ts'
 import { newId } from '../../src/core/ids.ts'
 import { cancelRun, deleteRun } from '../../src/core/runs.ts'
+import { startAlone } from '../../src/core/startup.ts'
 import { deleteThread } from '../../src/core/threads.ts'
 import { WebhookPolicy, type WebhookRules } from '../../src/core/webhook-policy.ts'
 import { claimDeliveries, type Delivery, listDeliveries, redeliver, settleDelivery } from '../../src/core/webhooks.ts'
@@ -165,6 +166,18 @@ forEachDatabase('webhooks', open => {
     const { delivery_id, attempts } = claimed ?? assert.fail()
     await core.db.run(settleDelivery, { delivery_id, attempts, ...late })
     assert.deepEqual(await statuses(), ['delivered', 'delivered'])
+  })
+
+  test('at a start of the one process what was being sent is due, and what waits for a clock that went back', async () => {
+    await ended('/ok') // being sent
+    await core.db.run(claimDeliveries, CLAIM)
+    await ended('/ok') // to be tried again, by a clock that was ahead
+    const [hour, then] = [60 * 60 * 1000, new Date(Date.now() + 60 * 60 * 1000).toISOString()]
+    await core.sql`
+      update webhook_deliveries set due_at = due_at + ${hour}, updated_at = ${then} where status = 'pending'`
+    assert.deepEqual(await core.db.run(claimDeliveries, CLAIM), [])
+    await core.db.run(startAlone, undefined)
+    assert.equal((await core.db.run(claimDeliveries, { ...CLAIM, limit: 2 })).length, 2)
   })
 
   test('of many processes one sends each', async () => {

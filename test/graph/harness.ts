@@ -2,10 +2,11 @@
 // a real log, without worker and HTTP. An attempt can be made to die after a number of commits.
 import { InMemoryStore } from '@langchain/langgraph-checkpoint'
 import { syncSystemAssistants } from '../../src/core/assistants.ts'
-import { claimRuns, type Finish, finishRun, voidLeases } from '../../src/core/claims.ts'
+import { claimRuns, type Finish, finishRun } from '../../src/core/claims.ts'
 import { type ClaimedRun, type Ending, Stopped } from '../../src/core/executor.ts'
 import { newId } from '../../src/core/ids.ts'
 import { type CreateRun, createRun, getRun, type Run } from '../../src/core/runs.ts'
+import { startAlone } from '../../src/core/startup.ts'
 import { getThread } from '../../src/core/threads.ts'
 import { type Database, openDatabase } from '../../src/db/database.ts'
 import { migrate } from '../../src/db/migrate.ts'
@@ -89,7 +90,7 @@ export class TestServer {
   }
 
   async claimAll(): Promise<ClaimedRun[]> {
-    await this.db.run(voidLeases, undefined)
+    await this.db.run(startAlone, undefined)
     return this.db.run(claimRuns, CLAIM)
   }
 

@@ -179,23 +179,27 @@ describe('a clock that is an hour off', () => {
     })
   })
 
-  test('SQLite: what waits when the clock goes back does not wait an hour', async () => {
-    await forSqlite(async database_url => {
-      const clock = sibling(database_url, 'clock')
-      writeFileSync(clock, String(HOUR_MS))
-      const server = await start(database_url, { CHAOS_CLOCK_FILE: clock })
-      const client = clientOf(server.url)
-      const { thread_id, run_id } = await startCounted(client, 10, 50)
-      const input = { tag: 'queued', at: 0, count: 2, delay_ms: 0 }
-      const queued = client.runs.wait(thread_id, 'counted', { input, multitaskStrategy: 'enqueue' })
-      await untilStep(database_url, run_id, 3)
-      writeFileSync(clock, '0')
-      const { log } = (await queued) as { log: string[] }
-      assert.equal(log.at(-1), 'queued:1')
-      await expectComplete(server, await startCounted(client, 2, 0))
-      await server.kill()
+  for (const meanwhile of ['it works', 'it is dead']) {
+    test(`SQLite: what waits when the clock goes back while ${meanwhile} does not wait an hour`, async () => {
+      await forSqlite(async database_url => {
+        const clock = sibling(database_url, 'clock')
+        writeFileSync(clock, String(HOUR_MS))
+        const first = await start(database_url, { CHAOS_CLOCK_FILE: clock })
+        const client = clientOf(first.url)
+        const { thread_id, run_id } = await startCounted(client, 10, 50)
+        const input = { tag: 'queued', at: 0, count: 2, delay_ms: 0 }
+        const queued = await client.runs.create(thread_id, 'counted', { input, multitaskStrategy: 'enqueue' })
+        await untilStep(database_url, run_id, 3)
+        if (meanwhile === 'it is dead') await first.kill()
+        writeFileSync(clock, '0')
+        const server = meanwhile === 'it is dead' ? await start(database_url, { CHAOS_CLOCK_FILE: clock }) : first
+        const { log } = (await clientOf(server.url).runs.join(thread_id, queued.run_id)) as { log: string[] }
+        assert.equal(log.at(-1), 'queued:1')
+        await expectComplete(server, await startCounted(clientOf(server.url), 2, 0))
+        await server.kill()
+      })
     })
-  })
+  }
 })
 
 async function untilAttempt(database_url: string, run_id: string, attempt: number) {

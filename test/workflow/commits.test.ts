@@ -5,9 +5,10 @@ import { after, before, test } from 'node:test'
 import { ChatModels } from '../../src/agent/models.ts'
 import { AddressGuard } from '../../src/core/address-guard.ts'
 import { Children } from '../../src/core/children.ts'
-import { claimRuns, finishRun, handBack, voidLeases } from '../../src/core/claims.ts'
+import { claimRuns, finishRun, handBack } from '../../src/core/claims.ts'
 import { Stopped } from '../../src/core/executor.ts'
 import { newId } from '../../src/core/ids.ts'
+import { startAlone } from '../../src/core/startup.ts'
 import { LocalBus } from '../../src/events/bus.ts'
 import { EventLog } from '../../src/events/event-log.ts'
 import { StateTexts } from '../../src/events/state.ts'
@@ -57,7 +58,7 @@ forEachDatabase('a workflow killed between two commits', open => {
 
   /** Drives a claimed run until it ends, waits for its client, or dies after so many commits. */
   async function drive(life?: number): Promise<{ state: 'ended' | 'waits' | 'killed'; commits: number }> {
-    await core.db.run(voidLeases, undefined)
+    await core.db.run(startAlone, undefined)
     await core.sql`update runs set not_before = 0 where status = 'pending'`
     await core.sql`update threads set due_at = 0 where due_at is not null`
     const claim = { worker_id: 'test', lease_ms: 60_000, max_crashes: 1_000, driving: [], limit: 1 }
