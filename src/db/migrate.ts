@@ -1,7 +1,7 @@
 // Brings a database to the schema of migrations.ts; one that is newer than this code is refused.
 import sql, { raw } from 'sql-template-tag'
 import { all, type Database, first, type Steps, transition } from './database.ts'
-import { POSTGRES_FUNCTIONS } from './dialect.ts'
+import { POSTGRES_ESTIMATES, POSTGRES_FUNCTIONS } from './dialect.ts'
 import { MIGRATIONS } from './migrations.ts'
 
 /** The version that `migrate` brings a database to. */
@@ -29,6 +29,7 @@ export const applyMigrations = transition(
     for (const migration of MIGRATIONS.slice(known)) {
       for (const statement of statementsOf(migration)) yield* all(raw(statement))
     }
+    if (dialect === 'postgres' && known < MIGRATIONS.length) yield raw(POSTGRES_ESTIMATES)
     if (known < MIGRATIONS.length) yield sql`insert into schema_version (version) values (${MIGRATIONS.length})`
     return MIGRATIONS.length
   },
