@@ -277,7 +277,10 @@ export interface HandBack {
 /** `queue`: 1 where others of its thread wait. */
 type Written = Run & { queue: number | null }
 
-/** Locks a run's thread and head and writes its last slice; no run when it was not ours any more, or had ended so. */
+/**
+ * Locks a run's thread and head and writes its last slice; no run when it was not ours any more, or had ended so. What is to be
+ * rolled back does not end: `eraseRun` still counts its events.
+ */
 function* writeLast(
   thread_id: string,
   slice: Slice,

@@ -178,7 +178,10 @@ export function* refreshThread(thread_id: string): Steps<boolean> {
   return thread?.busy === 1
 }
 
-/** The update behind it, for a thread that has a run in flight. `changes`: of other columns, a comma after each. */
+/**
+ * The update behind it, for a thread that has a run in flight. `changes`: of other columns, a comma after each. A `turn_at`
+ * that is still to come was written before the clock went back, and does not count.
+ */
 export function refreshed(thread_id: string, changes = empty): Sql {
   const running = sql`exists (select 1 from runs where thread_id = ${thread_id} and status = 'running')`
   const pending = sql`exists (select 1 from runs where thread_id = ${thread_id} and status = 'pending')`

@@ -87,7 +87,7 @@ export const readCheckpoint = transition(
       ...refs.map(([, list_id]) => linkOf(thread_id, list_id)),
       ...refs.map(([, list_id, length]) => ownItems(thread_id, list_id, have.lists[list_id] ?? 0, length)),
     )
-    const links = answers as Link[][]
+    const links = answers.slice(0, refs.length) as Link[][]
     const own = answers.slice(refs.length) as Stored[][]
     const old = parent_id !== null && JSON.parse(row.checkpoint).v < 4
     const parent_writes = old

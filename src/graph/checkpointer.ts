@@ -116,9 +116,12 @@ export class Checkpointer extends BaseCheckpointSaver {
         limit: size,
       })
       for (const place of page) {
-        const known = hydrated.get(place.thread_id) ?? this.#options.cache.find(place.thread_id)
-        if (!hydrated.has(place.thread_id)) dropChanged(known)
-        hydrated.set(place.thread_id, known)
+        let known = hydrated.get(place.thread_id)
+        if (!known) {
+          known = this.#options.cache.find(place.thread_id)
+          dropChanged(known)
+          hydrated.set(place.thread_id, known)
+        }
         const loaded = await this.#read(place, known)
         if (!loaded) continue
         await this.#complete(known, loaded)
